@@ -1,0 +1,84 @@
+// The kernels, written once over an xsimd architecture.  Included by the
+// kernel_<isa>.cpp files only, each compiled with the flags of its ISA; the
+// anonymous namespace keeps the linker from merging them.
+#ifndef OMENDB_CORE_KERNEL_SIMD_H
+#define OMENDB_CORE_KERNEL_SIMD_H
+
+#include <cstddef>
+#include <xsimd/xsimd.hpp>
+
+#include "core/kernels.h"
+
+namespace omendb::core {
+namespace {
+
+template <class Arch>
+struct SimdKernels {
+  using Words = xsimd::batch<uint64_t, Arch>;
+  using Ints = xsimd::batch<int64_t, Arch>;
+  static constexpr size_t kStep = Words::size;
+  static constexpr size_t kBatches = kLanes / kStep;
+  static_assert(kLanes % kStep == 0, "a row is a whole number of vectors");
+
+  // Calls emit(row, batch_number, values) for every vector of every row.
+  template <class Emit>
+  static inline void ForEachVector(const PackedColumn& column, uint32_t first_row, uint32_t rows, Emit emit) {
+    const uint32_t width = column.width;
+    const Words base(column.base);
+    const Words mask(width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1);
+    const bool sloped = column.model.slope != 0;
+    const int right = column.model.right_shift, left = column.model.left_shift;
+
+    Ints product[kBatches];
+    for (size_t b = 0; b < kBatches; b++) {
+      int64_t lane[kStep];
+      for (size_t l = 0; l < kStep; l++)
+        lane[l] = column.model.slope * static_cast<int64_t>(first_row * kLanes + b * kStep + l);
+      product[b] = Ints::load_unaligned(lane);
+    }
+    const Ints advance(column.model.slope * static_cast<int64_t>(kLanes));
+
+    uint64_t bit = static_cast<uint64_t>(first_row) * width;
+    for (uint32_t row = 0; row < rows; row++, bit += width) {
+      const uint64_t* group = column.words + (bit >> 6) * kLanes;
+      const int shift = static_cast<int>(bit & 63);
+      const bool straddles = shift + width > 64;
+      for (size_t b = 0; b < kBatches; b++) {
+        Words value = base;
+        if (width != 0) {
+          Words residual = Words::load_unaligned(group + b * kStep) >> shift;
+          if (straddles) residual |= Words::load_unaligned(group + kLanes + b * kStep) << (64 - shift);
+          value += residual & mask;
+        }
+        if (sloped) {
+          value += xsimd::bitwise_cast<Words>((product[b] >> right)) << left;
+          product[b] += advance;
+        }
+        emit(row, b, value);
+      }
+    }
+  }
+
+  static void DecodeRows(const PackedColumn& column, uint32_t first_row, uint32_t rows, uint64_t* out) {
+    ForEachVector(column, first_row, rows, [out](uint32_t row, size_t b, const Words& value) {
+      value.store_unaligned(out + row * kLanes + b * kStep);
+    });
+  }
+
+  static uint32_t CountBelow(const PackedColumn& column, uint32_t first_row, uint32_t rows, uint64_t key) {
+    const Words bound(key), one(uint64_t{1}), zero(uint64_t{0});
+    Words total(uint64_t{0});
+    ForEachVector(column, first_row, rows,
+                  [&](uint32_t, size_t, const Words& value) { total += xsimd::select(value < bound, one, zero); });
+    uint64_t lane[kStep];
+    total.store_unaligned(lane);
+    uint64_t sum = 0;
+    for (size_t l = 0; l < kStep; l++) sum += lane[l];
+    return static_cast<uint32_t>(sum);
+  }
+};
+
+}  // namespace
+}  // namespace omendb::core
+
+#endif  // OMENDB_CORE_KERNEL_SIMD_H

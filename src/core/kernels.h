@@ -1,0 +1,63 @@
+// The two inner loops that are worth SIMD, once per instruction set.
+//
+// Packed words.  A column of n values packs its residuals, `width` bits each,
+// in eight lanes: value i stands in lane i % 8 at row i / 8, and each lane is a
+// bit stream of its own, the lanes' 64-bit words interleaved.
+//
+//        lane 0   lane 1          lane 7
+//      +--------+--------+-     -+--------+
+//      | word 0 | word 0 |  ...  | word 0 |   bits   0..63  of every lane
+//      +--------+--------+-     -+--------+
+//      | word 1 | word 1 |  ...  | word 1 |   bits  64..127
+//      +--------+--------+-     -+--------+
+//
+// So a whole row is unpacked with the same two shifts, without gathers, and
+// eight neighbours share a cache line.  (After the vertical layout of Lemire and
+// Boytsov, "Decoding billions of integers per second through vectorization",
+// section 4, widened to 64-bit words.)
+#ifndef OMENDB_CORE_KERNELS_H
+#define OMENDB_CORE_KERNELS_H
+
+#include <cstdint>
+
+#include "core/linear_model.h"
+
+namespace omendb::core {
+
+inline constexpr uint32_t kLanes = 8;
+
+// What a kernel needs of a column: value(i) = base + predict(i) + residual(i),
+// modulo 2^64.
+struct PackedColumn {
+  const uint64_t* words;
+  uint64_t base;
+  LinearModel model;
+  uint32_t width;  // 0..64; with 0 there are no words
+};
+
+struct Kernels {
+  const char* name;
+
+  // Writes the values of rows [first_row, first_row + rows) to out, 8 a row.
+  void (*decode_rows)(const PackedColumn& column, uint32_t first_row, uint32_t rows, uint64_t* out);
+
+  // How many values of these rows are below key (unsigned).
+  uint32_t (*count_below)(const PackedColumn& column, uint32_t first_row, uint32_t rows, uint64_t key);
+};
+
+// The kernels of this machine, chosen once when the library is loaded.
+const Kernels& ActiveKernels();
+
+// Every version that was compiled and that this machine can run; the scalar one
+// first, the preferred one last.  Returns their number.
+inline constexpr int kMaxKernels = 4;
+int AvailableKernels(const Kernels* out[kMaxKernels]);
+
+// For tests and benchmarks: use this version from now on.
+void UseKernels(const Kernels& kernels);
+
+extern const Kernels kScalarKernels;
+
+}  // namespace omendb::core
+
+#endif  // OMENDB_CORE_KERNELS_H

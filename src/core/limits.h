@@ -1,0 +1,34 @@
+// Sizes that the page format, the tree and the codecs agree on.
+#ifndef OMENDB_CORE_LIMITS_H
+#define OMENDB_CORE_LIMITS_H
+
+#include <cstddef>
+#include <cstdint>
+
+#ifdef POSTGRES_H
+#error "core/ knows no PostgreSQL: include its headers before postgres.h"
+#endif
+
+namespace omendb::core {
+
+using u128 = unsigned __int128;
+using i128 = __int128;
+
+// Entries of one node.  Slopes are limited so that slope * index fits 63 bits.
+inline constexpr uint32_t kMaxEntries = 8192;
+inline constexpr int kMaxEntriesLog2 = 13;
+
+// Key columns of one index (PostgreSQL's INDEX_MAX_KEYS), and value columns:
+// keys, the residues of float keys, and INCLUDE columns.
+inline constexpr int kMaxKeyColumns = 32;
+inline constexpr int kMaxValueColumns = 64;
+
+// Columns of one node: values, TID block and offset, child.
+inline constexpr int kMaxColumns = kMaxValueColumns + 3;
+
+// The largest node image: one 8 KB page.
+inline constexpr size_t kMaxNodeBytes = 8192;
+
+}  // namespace omendb::core
+
+#endif  // OMENDB_CORE_LIMITS_H

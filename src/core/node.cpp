@@ -1,0 +1,296 @@
+#include "core/node.h"
+
+#include <cstring>
+
+namespace omendb::core {
+
+Entries Entries::Slice(uint32_t begin, uint32_t end) const {
+  Entries slice = *this;
+  slice.count = end - begin;
+  for (int c = 0; c < value_columns; c++) {
+    slice.value[c] += begin;
+    slice.cls[c] += begin;
+  }
+  slice.tid_block += begin;
+  slice.tid_offset += begin;
+  if (inner) slice.child += begin;
+  return slice;
+}
+
+void Entries::KeyAt(uint32_t i, Key* key) const {
+  key->tid = TidAt(i);
+  for (int c = 0; c < key_columns; c++) {
+    key->cls[c] = static_cast<uint8_t>(cls[c][i]);
+    key->ordinal[c] = cls[c][i] == kValue ? value[c][i] : 0;
+  }
+}
+
+size_t EntriesBytes(uint32_t capacity, int value_columns, bool inner) {
+  return (2 * static_cast<size_t>(value_columns) + (inner ? 3 : 2)) * capacity * sizeof(uint64_t);
+}
+
+void LayOutEntries(Entries* entries, void* memory, uint32_t capacity, int key_columns, int value_columns, bool inner) {
+  uint64_t* next = static_cast<uint64_t*>(memory);
+  const auto take = [&next, capacity] {
+    uint64_t* array = next;
+    next += capacity;
+    return array;
+  };
+  *entries = Entries{};
+  entries->key_columns = key_columns;
+  entries->value_columns = value_columns;
+  entries->inner = inner;
+  for (int c = 0; c < value_columns; c++) {
+    entries->value[c] = take();
+    entries->cls[c] = take();
+  }
+  entries->tid_block = take();
+  entries->tid_offset = take();
+  if (inner) entries->child = take();
+}
+
+void CopyEntry(Entries* to, uint32_t j, const Entries& from, uint32_t i) {
+  for (int c = 0; c < from.value_columns; c++) {
+    to->value[c][j] = from.value[c][i];
+    to->cls[c][j] = from.cls[c][i];
+  }
+  to->tid_block[j] = from.tid_block[i];
+  to->tid_offset[j] = from.tid_offset[i];
+  if (from.inner) to->child[j] = from.child[i];
+}
+
+bool Node::IsValid(const uint8_t* bytes, size_t available, int key_columns, int value_columns) {
+  if (available < sizeof(NodeHeader)) return false;
+  const NodeHeader& header = *reinterpret_cast<const NodeHeader*>(bytes);
+  const bool inner = header.level > 0;
+  const int values = inner ? key_columns : value_columns;
+  if (header.count > kMaxEntries || header.key_columns != key_columns ||
+      header.columns != values + (inner ? 3 : 2) || header.size > available || header.size % 8 != 0)
+    return false;
+  if (values < 64 && (header.class_columns >> values) != 0) return false;
+  const int headers = header.columns + __builtin_popcountll(header.class_columns);
+  const size_t fences = sizeof(NodeHeader) + static_cast<size_t>(headers) * sizeof(ColumnHeader);
+  const auto fence_is_valid = [&](size_t offset) {
+    return offset % 8 == 0 && offset >= fences && offset + FenceBytes(key_columns) <= header.size;
+  };
+  if (!fence_is_valid(header.low_fence)) return false;
+  if (header.high_fence != 0 && !fence_is_valid(header.high_fence)) return false;
+  if (header.count == 0) return true;
+  const ColumnHeader* columns = reinterpret_cast<const ColumnHeader*>(bytes + sizeof(NodeHeader));
+  for (int c = 0; c < headers; c++)
+    if (!ColumnHeaderIsValid(columns[c], header.count, header.size)) return false;
+  return true;
+}
+
+void Node::KeyAt(uint32_t i, Key* key) const {
+  key->tid = TidAt(i);
+  for (int c = 0; c < key_columns(); c++) {
+    key->cls[c] = ClassAt(c, i);
+    key->ordinal[c] = key->cls[c] == kValue ? value_column(c).Get(i) : 0;
+  }
+}
+
+void Node::ReadFence(uint16_t offset, Key* key) const {
+  const int columns = key_columns();
+  const uint8_t* at = bytes_ + offset;
+  std::memcpy(&key->tid, at, sizeof key->tid);
+  at += sizeof key->tid;
+  std::memcpy(key->ordinal, at, sizeof(uint64_t) * static_cast<size_t>(columns));
+  at += sizeof(uint64_t) * static_cast<size_t>(columns);
+  std::memcpy(key->cls, at, static_cast<size_t>(columns));
+}
+
+bool Node::BoundIsRight(const Bound& bound, Direction direction) const {
+  if (!has_high_fence()) return false;
+  // The first column decides almost always.
+  const uint8_t* fence = bytes_ + header_->high_fence;
+  const uint64_t* ordinals = reinterpret_cast<const uint64_t*>(fence + sizeof(Tid));
+  if (bound.columns > 0 && bound.key.cls[0] == kValue &&
+      fence[sizeof(Tid) + sizeof(uint64_t) * static_cast<size_t>(key_columns())] == kValue &&
+      ordinals[0] != bound.key.ordinal[0])
+    return bound.key.ordinal[0] > ordinals[0];
+  Key key;
+  HighFence(&key);
+  const int order = CompareBound(bound, key, key_columns());
+  return direction == Direction::kForward ? order >= 0 : order > 0;
+}
+
+bool Node::BoundIsLeft(const Bound& bound, Direction direction) const {
+  Key key;
+  LowFence(&key);
+  const int order = CompareBound(bound, key, key_columns());
+  // Nothing is left of minus infinity.
+  if (order == 0 && direction == Direction::kBackward) return key.cls[0] != kMinusInfinity;
+  return order < 0;
+}
+
+uint32_t Node::LowerBound(const Bound& bound) const {
+  uint32_t begin = 0, end = count();
+  if (end == 0) return 0;
+  // Within entries that agree so far, the next column is sorted: narrow to those
+  // that agree with it, too, or stop where the bound falls between.
+  for (int c = 0; c < bound.columns; c++) {
+    if (has_class_column(c)) {
+      const Column classes = class_column(c);
+      begin = classes.LowerBound(bound.key.cls[c], begin, end);
+      if (begin == end) return begin;
+      end = classes.RunEnd(bound.key.cls[c], begin, end);
+      if (begin == end) return begin;
+    } else if (bound.key.cls[c] != kValue) {
+      return bound.key.cls[c] < kValue ? begin : end;
+    }
+    if (bound.key.cls[c] != kValue) continue;
+    const Column values = value_column(c);
+    const uint64_t key = bound.key.ordinal[c];
+    const bool whole = c == 0 && begin == 0 && end == count() && !has_class_column(c);
+    begin = whole ? values.LowerBoundSorted(key, end) : values.LowerBound(key, begin, end);
+    if (begin == end) return begin;
+    const bool last = c == bound.columns - 1 && !bound.with_tid;
+    if (last && bound.tail == Bound::kBefore) return begin;
+    end = values.RunEnd(key, begin, end);
+    if (begin == end) return begin;
+  }
+  if (!bound.with_tid) return bound.tail == Bound::kBefore ? begin : end;
+  const Tid first = bound.tail == Bound::kBefore ? bound.key.tid : bound.key.tid + 1;
+  while (begin < end) {
+    const uint32_t middle = begin + (end - begin) / 2;
+    if (TidAt(middle) < first)
+      begin = middle + 1;
+    else
+      end = middle;
+  }
+  return begin;
+}
+
+uint32_t Node::ChildFor(const Bound& bound, Direction direction) const {
+  const uint32_t above = LowerBound(bound);
+  if (direction == Direction::kForward && bound.tail == Bound::kBefore && above < count() &&
+      (bound.columns == 0 || bound.key.cls[0] != kValue || value_column(0).Get(above) == bound.key.ordinal[0])) {
+    Key key;
+    KeyAt(above, &key);
+    if (CompareBound(bound, key, key_columns()) == 0) return above;
+  }
+  return above == 0 ? 0 : above - 1;
+}
+
+void Node::Decode(uint32_t begin, uint32_t end, Entries* out, uint32_t at) const {
+  const int values = value_columns();
+  for (int c = 0; c < values; c++) {
+    value_column(c).Decode(begin, end, out->value[c] + at);
+    if (has_class_column(c)) {
+      class_column(c).Decode(begin, end, out->cls[c] + at);
+    } else {
+      for (uint32_t i = 0; i < end - begin; i++) out->cls[c][at + i] = kValue;
+    }
+  }
+  tid_block_column().Decode(begin, end, out->tid_block + at);
+  tid_offset_column().Decode(begin, end, out->tid_offset + at);
+  if (inner()) child_column().Decode(begin, end, out->child + at);
+}
+
+namespace {
+
+// Entries whose class is not kValue have no ordinal.  Any would do; the
+// neighbour's keeps the model straight.
+void FillGaps(uint64_t* values, const uint64_t* cls, uint32_t n) {
+  uint32_t first = 0;
+  while (first < n && cls[first] != kValue) first++;
+  const uint64_t leading = first < n ? values[first] : 0;
+  for (uint32_t i = 0; i < first; i++) values[i] = leading;
+  for (uint32_t i = first + 1; i < n; i++)
+    if (cls[i] != kValue) values[i] = values[i - 1];
+}
+
+bool AllValues(const uint64_t* cls, uint32_t n) {
+  uint64_t different = 0;
+  for (uint32_t i = 0; i < n; i++) different |= cls[i] ^ kValue;
+  return different == 0;
+}
+
+}  // namespace
+
+void PlanNode(const Entries& entries, const Node* inherited, NodePlan* plan) {
+  const uint32_t n = entries.count;
+  const int values = entries.value_columns;
+  plan->count = n;
+  plan->class_columns = 0;
+  plan->columns = values + (entries.inner ? 3 : 2);
+
+  int next = 0;
+  const auto add = [&](const uint64_t* array, bool sorted, const ColumnHeader* old) {
+    ColumnHeader& header = plan->header[next++];
+    if (n > 0) {
+      header = FitColumn(array, n, sorted, old);
+    } else {
+      std::memset(&header, 0, sizeof header);
+      header.codec = Codec::kConstant;
+    }
+  };
+  const auto old_value = [&](int c) { return inherited ? &inherited->value_column(c).header() : nullptr; };
+
+  for (int c = 0; c < values; c++) {
+    const bool whole = AllValues(entries.cls[c], n);
+    if (!whole) {
+      plan->class_columns |= uint64_t{1} << c;
+      FillGaps(entries.value[c], entries.cls[c], n);
+    }
+    add(entries.value[c], c == 0 && whole, old_value(c));
+  }
+  add(entries.tid_block, false, inherited ? &inherited->tid_block_column().header() : nullptr);
+  add(entries.tid_offset, false, inherited ? &inherited->tid_offset_column().header() : nullptr);
+  if (entries.inner) add(entries.child, false, inherited ? &inherited->child_column().header() : nullptr);
+  for (int c = 0; c < values; c++)
+    if (plan->class_columns >> c & 1) add(entries.cls[c], false, nullptr);
+  plan->headers = next;
+
+  size_t offset = sizeof(NodeHeader) + static_cast<size_t>(next) * sizeof(ColumnHeader) +
+                  2 * FenceBytes(entries.key_columns);
+  for (int h = 0; h < next; h++) {
+    // Offsets beyond a page do not fit 16 bits, and are not used: the caller sees the size.
+    plan->header[h].data_offset = plan->header[h].width == 0 ? 0 : static_cast<uint16_t>(offset);
+    offset += PackedBytes(n, plan->header[h].width);
+  }
+  plan->size = offset;
+}
+
+void WriteNode(const Entries& entries, const NodePlan& plan, uint32_t level, const Key& low_fence,
+               const Key* high_fence, uint8_t* out) {
+  const size_t fence = FenceBytes(entries.key_columns);
+  const size_t fences = sizeof(NodeHeader) + static_cast<size_t>(plan.headers) * sizeof(ColumnHeader);
+  NodeHeader header;
+  std::memset(&header, 0, sizeof header);
+  header.count = static_cast<uint16_t>(plan.count);
+  header.key_columns = static_cast<uint8_t>(entries.key_columns);
+  header.columns = static_cast<uint8_t>(plan.columns);
+  header.size = static_cast<uint16_t>(plan.size);
+  header.low_fence = static_cast<uint16_t>(fences);
+  header.high_fence = high_fence != nullptr ? static_cast<uint16_t>(fences + fence) : 0;
+  header.level = static_cast<uint16_t>(level);
+  header.class_columns = plan.class_columns;
+  std::memcpy(out, &header, sizeof header);
+  std::memcpy(out + sizeof header, plan.header, static_cast<size_t>(plan.headers) * sizeof(ColumnHeader));
+
+  const auto write_fence = [&](uint8_t* at, const Key& key) {
+    const size_t columns = static_cast<size_t>(entries.key_columns);
+    std::memcpy(at, &key.tid, sizeof key.tid);
+    std::memcpy(at + sizeof key.tid, key.ordinal, sizeof(uint64_t) * columns);
+    std::memcpy(at + sizeof key.tid + sizeof(uint64_t) * columns, key.cls, columns);
+  };
+  std::memset(out + fences, 0, 2 * fence);
+  write_fence(out + fences, low_fence);
+  if (high_fence != nullptr) write_fence(out + fences + fence, *high_fence);
+
+  int next = 0;
+  const auto pack = [&](const uint64_t* array) {
+    const ColumnHeader& column = plan.header[next++];
+    if (plan.count > 0) PackColumn(array, plan.count, column, reinterpret_cast<uint64_t*>(out + column.data_offset));
+  };
+  for (int c = 0; c < entries.value_columns; c++) pack(entries.value[c]);
+  pack(entries.tid_block);
+  pack(entries.tid_offset);
+  if (entries.inner) pack(entries.child);
+  for (int c = 0; c < entries.value_columns; c++)
+    if (plan.class_columns >> c & 1) pack(entries.cls[c]);
+}
+
+}  // namespace omendb::core

@@ -1,0 +1,169 @@
+// The image of a node's base: sorted entries, column by column (PAX), with the
+// node's fences.  The same format serves leaves and inner nodes; a page adds
+// links and the delta (tree/page.h).
+//
+//   offset  bytes
+//        0     2  count          entries, 0..kMaxEntries
+//        2     1  key_columns
+//        3     1  columns        value columns, TID block, TID offset, and in an inner node: child
+//        4     2  size           bytes of the image, a multiple of 8
+//        6     2  low_fence      offset of the low fence
+//        8     2  high_fence     offset of the high fence; 0: plus infinity
+//       10     2  level          0 for a leaf
+//       12     4  reserved, 0
+//       16     8  class_columns  bit c: value column c has a class column
+//       24  32*k  ColumnHeader   `columns` of them, then one per bit of class_columns
+//        .        fences         tid (8), ordinals (8 * key_columns), classes, padded to 8
+//        .        words          the packed words of each column (kernels.h)
+//
+// Value columns are the key columns, then, in a leaf, what entries carry besides
+// (residues of float keys, INCLUDE columns).  A class column holds KeyClass
+// values and is left out where all are kValue.  Multi-byte integers are in the
+// machine's order, as everywhere in PostgreSQL's files.
+#ifndef OMENDB_CORE_NODE_H
+#define OMENDB_CORE_NODE_H
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "core/column.h"
+#include "core/key.h"
+#include "core/limits.h"
+
+namespace omendb::core {
+
+struct NodeHeader {
+  uint16_t count;
+  uint8_t key_columns;
+  uint8_t columns;
+  uint16_t size;
+  uint16_t low_fence;
+  uint16_t high_fence;
+  uint16_t level;
+  uint32_t reserved;
+  uint64_t class_columns;
+};
+static_assert(sizeof(NodeHeader) == 24 && std::is_trivially_copyable_v<NodeHeader>);
+
+inline constexpr int kMaxColumnHeaders = kMaxColumns + kMaxValueColumns;
+
+inline size_t FenceBytes(int key_columns) {
+  return sizeof(Tid) + sizeof(uint64_t) * static_cast<size_t>(key_columns) +
+         (static_cast<size_t>(key_columns) + 7) / 8 * 8;
+}
+
+// Entries as a structure of arrays.  The arrays are the caller's; a batch can be
+// a window into another (Slice).
+struct Entries {
+  uint32_t count = 0;
+  int key_columns = 0;
+  int value_columns = 0;            // as on a leaf; in an inner node = key_columns
+  bool inner = false;
+  uint64_t* value[kMaxValueColumns] = {};
+  uint64_t* cls[kMaxValueColumns] = {};  // KeyClass of each entry; always present
+  uint64_t* tid_block = nullptr;
+  uint64_t* tid_offset = nullptr;
+  uint64_t* child = nullptr;             // inner nodes only
+
+  Entries Slice(uint32_t begin, uint32_t end) const;
+  Tid TidAt(uint32_t i) const { return tid_block[i] << kTidOffsetBits | tid_offset[i]; }
+  void KeyAt(uint32_t i, Key* key) const;
+};
+
+// Bytes of arrays for `capacity` entries of this shape, and the shape laid out
+// over such an allocation (8-aligned).
+size_t EntriesBytes(uint32_t capacity, int value_columns, bool inner);
+void LayOutEntries(Entries* entries, void* memory, uint32_t capacity, int key_columns, int value_columns, bool inner);
+
+// Copies entry i of `from` to entry j of `to`: same shape.
+void CopyEntry(Entries* to, uint32_t j, const Entries& from, uint32_t i);
+
+// A checked or trusted image.  Copies nothing; the bytes must outlive it and be
+// 8-aligned.
+class Node {
+ public:
+  explicit Node(const uint8_t* bytes)
+      : bytes_(bytes),
+        header_(reinterpret_cast<const NodeHeader*>(bytes)),
+        columns_(reinterpret_cast<const ColumnHeader*>(bytes + sizeof(NodeHeader))) {}
+
+  // Whether `available` untrusted bytes hold an image that every method here can
+  // read without leaving it.  It does not check the order of entries.
+  static bool IsValid(const uint8_t* bytes, size_t available, int key_columns, int value_columns);
+
+  const NodeHeader& header() const { return *header_; }
+  uint32_t count() const { return header_->count; }
+  uint32_t level() const { return header_->level; }
+  bool inner() const { return header_->level > 0; }
+  int key_columns() const { return header_->key_columns; }
+  int value_columns() const { return header_->columns - (inner() ? 3 : 2); }
+
+  Column value_column(int c) const { return Column(bytes_, columns_[c]); }
+  bool has_class_column(int c) const { return (header_->class_columns >> c & 1) != 0; }
+  Column class_column(int c) const { return Column(bytes_, columns_[ClassColumnIndex(c)]); }
+  Column tid_block_column() const { return Column(bytes_, columns_[value_columns()]); }
+  Column tid_offset_column() const { return Column(bytes_, columns_[value_columns() + 1]); }
+  Column child_column() const { return Column(bytes_, columns_[header_->columns - 1]); }
+
+  uint8_t ClassAt(int c, uint32_t i) const {
+    return has_class_column(c) ? static_cast<uint8_t>(class_column(c).Get(i)) : static_cast<uint8_t>(kValue);
+  }
+  Tid TidAt(uint32_t i) const {
+    return tid_block_column().Get(i) << kTidOffsetBits | tid_offset_column().Get(i);
+  }
+  uint32_t ChildAt(uint32_t i) const { return static_cast<uint32_t>(child_column().Get(i)); }
+  void KeyAt(uint32_t i, Key* key) const;
+
+  void LowFence(Key* key) const { ReadFence(header_->low_fence, key); }
+  bool has_high_fence() const { return header_->high_fence != 0; }
+  void HighFence(Key* key) const { ReadFence(header_->high_fence, key); }
+
+  // Whether what a search in this direction looks for lies to the right of this
+  // node's fences, or to the left.  Each node holds the entries low <= e < high.
+  bool BoundIsRight(const Bound& bound, Direction direction) const;
+  bool BoundIsLeft(const Bound& bound, Direction direction) const;
+
+  // The first entry above the bound; count() if there is none.
+  uint32_t LowerBound(const Bound& bound) const;
+
+  // In an inner node: the entry whose child to descend to.  REQUIRES: count() > 0.
+  uint32_t ChildFor(const Bound& bound, Direction direction) const;
+
+  // Decodes entries [begin, end) to out[at...]: same shape.
+  void Decode(uint32_t begin, uint32_t end, Entries* out, uint32_t at) const;
+
+ private:
+  int ClassColumnIndex(int c) const {
+    return header_->columns + __builtin_popcountll(header_->class_columns & ((uint64_t{1} << c) - 1));
+  }
+  void ReadFence(uint16_t offset, Key* key) const;
+
+  const uint8_t* bytes_;
+  const NodeHeader* header_;
+  const ColumnHeader* columns_;
+};
+
+// How a set of sorted entries would be encoded: fitted, not yet packed.
+struct NodePlan {
+  uint32_t count;
+  int columns;
+  int headers;
+  uint64_t class_columns;
+  size_t size;  // bytes of the image; may exceed what a page holds
+  ColumnHeader header[kMaxColumnHeaders];
+};
+
+// Fits every column of entries (sorted by key and TID, count <= kMaxEntries;
+// 0 is allowed).  `inherited` is the node that these entries were the first
+// part of, or null: its models are candidates, so that the first part of a
+// node never needs more room than the node.
+void PlanNode(const Entries& entries, const Node* inherited, NodePlan* plan);
+
+// Writes the image, plan.size bytes, to `out` (8-aligned).  high_fence is null for plus infinity.
+void WriteNode(const Entries& entries, const NodePlan& plan, uint32_t level, const Key& low_fence,
+               const Key* high_fence, uint8_t* out);
+
+}  // namespace omendb::core
+
+#endif  // OMENDB_CORE_NODE_H
