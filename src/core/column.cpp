@@ -11,6 +11,13 @@ constexpr uint32_t kCountWindow = 64;
 
 uint32_t WidthOf(uint64_t range) { return range == 0 ? 0 : 64 - __builtin_clzll(range); }
 
+// The prediction as the integer it stands for, which 64 bits may not hold.
+i128 PredictExactly(const LinearModel& model, uint32_t i) {
+  // Multiplied, because a negative number must not be shifted left.
+  return static_cast<i128>((model.slope * static_cast<int64_t>(i)) >> model.right_shift) *
+         (static_cast<i128>(1) << model.left_shift);
+}
+
 // Residuals of values against a model, as integers, relative to values[0].
 struct ResidualRange {
   i128 min, max;
@@ -30,9 +37,7 @@ ResidualRange MeasureResiduals(const uint64_t* values, uint32_t n, const LinearM
   }
   i128 min = 0, max = 0;
   for (uint32_t i = 0; i < n; i++) {
-    const i128 predicted = static_cast<i128>((model.slope * static_cast<int64_t>(i)) >> model.right_shift)
-                           << model.left_shift;
-    const i128 r = static_cast<i128>(values[i]) - static_cast<i128>(first) - predicted;
+    const i128 r = static_cast<i128>(values[i]) - static_cast<i128>(first) - PredictExactly(model, i);
     min = r < min ? r : min;
     max = r > max ? r : max;
   }
@@ -50,8 +55,7 @@ struct Candidate {
 bool TryModel(const uint64_t* values, uint32_t n, uint64_t span, const LinearModel& model, Candidate* best,
               bool prefer_on_tie) {
   if (model.slope == 0) return false;
-  const i128 last = static_cast<i128>((model.slope * static_cast<int64_t>(n - 1)) >> model.right_shift)
-                    << model.left_shift;
+  const i128 last = PredictExactly(model, n - 1);
   const i128 magnitude = last < 0 ? -last : last;
   const i128 limit = span < (uint64_t{1} << 61) ? static_cast<i128>(1) << 62 : static_cast<i128>(UINT64_MAX);
   if (magnitude > limit) return false;
@@ -168,13 +172,11 @@ ColumnHeader FitColumn(const uint64_t* values, uint32_t n, bool sorted, const Co
 
   const uint64_t span = max - min;
   Candidate best{LinearModel{}, static_cast<i128>(min), WidthOf(span)};
-  if (n > 2) {
-    TryModel(values, n, span, FitEndpoints(values, n), &best, sorted);
-    if (best.width > 0) TryModel(values, n, span, FitLeastSquares(values, n), &best, false);
-    if (inherited != nullptr && best.width > inherited->width) {
-      const LinearModel model{inherited->slope, inherited->right_shift, inherited->left_shift};
-      TryModel(values, n, span, model, &best, false);
-    }
+  TryModel(values, n, span, FitEndpoints(values, n), &best, sorted);
+  if (best.width > 0) TryModel(values, n, span, FitLeastSquares(values, n), &best, false);
+  if (inherited != nullptr && best.width > inherited->width) {
+    const LinearModel model{inherited->slope, inherited->right_shift, inherited->left_shift};
+    TryModel(values, n, span, model, &best, false);
   }
   // A search needs predictions that grow and do not wrap.
   if (sorted && best.model.slope < 0) best = {LinearModel{}, static_cast<i128>(min), WidthOf(span)};

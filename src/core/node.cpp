@@ -59,6 +59,17 @@ void CopyEntry(Entries* to, uint32_t j, const Entries& from, uint32_t i) {
   if (from.inner) to->child[j] = from.child[i];
 }
 
+void MoveEntries(Entries* entries, uint32_t to, uint32_t from, uint32_t n) {
+  const auto move = [=](uint64_t* array) { std::memmove(array + to, array + from, n * sizeof(uint64_t)); };
+  for (int c = 0; c < entries->value_columns; c++) {
+    move(entries->value[c]);
+    move(entries->cls[c]);
+  }
+  move(entries->tid_block);
+  move(entries->tid_offset);
+  if (entries->inner) move(entries->child);
+}
+
 bool Node::IsValid(const uint8_t* bytes, size_t available, int key_columns, int value_columns) {
   if (available < sizeof(NodeHeader)) return false;
   const NodeHeader& header = *reinterpret_cast<const NodeHeader*>(bytes);
@@ -162,6 +173,24 @@ uint32_t Node::LowerBound(const Bound& bound) const {
   return begin;
 }
 
+uint32_t Node::LowerBoundFrom(const Bound& bound, uint32_t from) const {
+  const auto is_below = [&](uint32_t i) {
+    if (bound.columns > 0 && bound.key.cls[0] == kValue && !has_class_column(0)) {
+      const uint64_t ordinal = value_column(0).Get(i);
+      if (ordinal != bound.key.ordinal[0]) return ordinal < bound.key.ordinal[0];
+    }
+    Key key;
+    KeyAt(i, &key);
+    return CompareBound(bound, key, key_columns()) > 0;
+  };
+  // Most ranges hold an entry or two; a long one is worth a search of its own.
+  constexpr uint32_t kNear = 4;
+  const uint32_t n = count();
+  for (uint32_t i = from; i < from + kNear; i++)
+    if (i >= n || !is_below(i)) return i < n ? i : n;
+  return LowerBound(bound);
+}
+
 uint32_t Node::ChildFor(const Bound& bound, Direction direction) const {
   const uint32_t above = LowerBound(bound);
   if (direction == Direction::kForward && bound.tail == Bound::kBefore && above < count() &&
@@ -173,9 +202,10 @@ uint32_t Node::ChildFor(const Bound& bound, Direction direction) const {
   return above == 0 ? 0 : above - 1;
 }
 
-void Node::Decode(uint32_t begin, uint32_t end, Entries* out, uint32_t at) const {
+void Node::Decode(uint32_t begin, uint32_t end, uint64_t wanted, Entries* out, uint32_t at) const {
   const int values = value_columns();
   for (int c = 0; c < values; c++) {
+    if ((wanted >> c & 1) == 0) continue;
     value_column(c).Decode(begin, end, out->value[c] + at);
     if (has_class_column(c)) {
       class_column(c).Decode(begin, end, out->cls[c] + at);
@@ -239,8 +269,11 @@ void PlanNode(const Entries& entries, const Node* inherited, NodePlan* plan) {
   add(entries.tid_block, false, inherited ? &inherited->tid_block_column().header() : nullptr);
   add(entries.tid_offset, false, inherited ? &inherited->tid_offset_column().header() : nullptr);
   if (entries.inner) add(entries.child, false, inherited ? &inherited->child_column().header() : nullptr);
+  const auto old_class = [&](int c) {
+    return inherited && inherited->has_class_column(c) ? &inherited->class_column(c).header() : nullptr;
+  };
   for (int c = 0; c < values; c++)
-    if (plan->class_columns >> c & 1) add(entries.cls[c], false, nullptr);
+    if (plan->class_columns >> c & 1) add(entries.cls[c], false, old_class(c));
   plan->headers = next;
 
   size_t offset = sizeof(NodeHeader) + static_cast<size_t>(next) * sizeof(ColumnHeader) +
@@ -251,6 +284,32 @@ void PlanNode(const Entries& entries, const Node* inherited, NodePlan* plan) {
     offset += PackedBytes(n, plan->header[h].width);
   }
   plan->size = offset;
+}
+
+uint32_t PlanPrefix(const Entries& entries, size_t max_bytes, uint32_t guess, NodePlan* plan) {
+  const uint32_t most = entries.count < kMaxEntries ? entries.count : kMaxEntries;
+  // Close enough: the rest would not fill another 2 % of the node.
+  const size_t good = max_bytes - max_bytes / 50;
+  uint32_t fits = 1, too_many = most + 1;
+  uint32_t n = guess < 1 ? 1 : guess > most ? most : guess;
+  constexpr int kMaxTries = 16;
+  for (int tries = 0; tries < kMaxTries; tries++) {
+    PlanNode(entries.Slice(0, n), nullptr, plan);
+    if (plan->size <= max_bytes) {
+      fits = n;
+      if (n == most || plan->size >= good) return n;
+    } else {
+      too_many = n;
+    }
+    if (too_many - fits <= 1 + fits / 64) break;
+    // Sizes grow about linearly: aim at the middle of what is good.
+    const uint64_t aim = static_cast<uint64_t>(n) * (max_bytes - max_bytes / 100) / plan->size;
+    n = static_cast<uint32_t>(aim <= fits ? fits + 1 : aim >= too_many ? too_many - 1 : aim);
+    // Where that creeps, halve.
+    if (tries % 4 == 3) n = fits + (too_many - fits) / 2;
+  }
+  if (plan->count != fits) PlanNode(entries.Slice(0, fits), nullptr, plan);
+  return fits;
 }
 
 void WriteNode(const Entries& entries, const NodePlan& plan, uint32_t level, const Key& low_fence,

@@ -79,6 +79,9 @@ void LayOutEntries(Entries* entries, void* memory, uint32_t capacity, int key_co
 // Copies entry i of `from` to entry j of `to`: same shape.
 void CopyEntry(Entries* to, uint32_t j, const Entries& from, uint32_t i);
 
+// Moves n entries within a batch; the ranges may overlap.
+void MoveEntries(Entries* entries, uint32_t to, uint32_t from, uint32_t n);
+
 // A checked or trusted image.  Copies nothing; the bytes must outlive it and be
 // 8-aligned.
 class Node {
@@ -127,11 +130,16 @@ class Node {
   // The first entry above the bound; count() if there is none.
   uint32_t LowerBound(const Bound& bound) const;
 
+  // The same where entries before `from` are known to be below the bound; quick
+  // if the answer is near.
+  uint32_t LowerBoundFrom(const Bound& bound, uint32_t from) const;
+
   // In an inner node: the entry whose child to descend to.  REQUIRES: count() > 0.
   uint32_t ChildFor(const Bound& bound, Direction direction) const;
 
-  // Decodes entries [begin, end) to out[at...]: same shape.
-  void Decode(uint32_t begin, uint32_t end, Entries* out, uint32_t at) const;
+  // Decodes entries [begin, end) to out[at...]: same shape.  Of the value columns
+  // only those whose bit is set in `wanted`.
+  void Decode(uint32_t begin, uint32_t end, uint64_t wanted, Entries* out, uint32_t at) const;
 
  private:
   int ClassColumnIndex(int c) const {
@@ -159,6 +167,11 @@ struct NodePlan {
 // part of, or null: its models are candidates, so that the first part of a
 // node never needs more room than the node.
 void PlanNode(const Entries& entries, const Node* inherited, NodePlan* plan);
+
+// Plans about as many of the first entries as fit max_bytes: at least one, at
+// most entries.count and kMaxEntries.  Starts looking at `guess`.  Returns how
+// many; plan.size exceeds max_bytes only if not even one entry fits.
+uint32_t PlanPrefix(const Entries& entries, size_t max_bytes, uint32_t guess, NodePlan* plan);
 
 // Writes the image, plan.size bytes, to `out` (8-aligned).  high_fence is null for plus infinity.
 void WriteNode(const Entries& entries, const NodePlan& plan, uint32_t level, const Key& low_fence,

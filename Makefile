@@ -1,0 +1,47 @@
+# The extension, built with PGXS:  make && make install && make installcheck
+#
+# `make demo` and `make test` do everything else on a fresh Debian 12; see README.md.
+
+EXTENSION = omendb
+MODULE_big = omendb
+OMENDB_VERSION = 0.1.0
+DATA = sql/omendb--$(OMENDB_VERSION).sql
+DOCS = README.md
+
+# Downward: each folder depends on the ones after it only.
+OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/am/*.cpp src/tree/*.cpp src/core/*.cpp)))
+
+REGRESS = integer datetime float other_types nulls multicolumn include options unsupported opclass dml
+REGRESS_OPTS = --inputdir=. --outputdir=.
+
+PG_CONFIG ?= pg_config
+# JIT has no use for an access method's bitcode, and clang is not needed without it.
+override with_llvm = no
+
+# -isystem: PostgreSQL's headers are not written for -Wextra.
+PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -DOMENDB_VERSION='"$(OMENDB_VERSION)"'
+PG_CXXFLAGS = -std=c++17 -Wall -Wextra -Wno-register -fno-math-errno
+SHLIB_LINK = -lstdc++
+
+# One file of kernels per instruction set; src/core/kernel_dispatch.cpp chooses.
+ifneq (,$(filter x86_64 amd64,$(shell uname -m)))
+src/core/kernel_sse2.o: PG_CXXFLAGS += -msse2 -DOMENDB_KERNEL_SSE2
+src/core/kernel_avx2.o: PG_CXXFLAGS += -mavx2 -DOMENDB_KERNEL_AVX2
+# -Wno-maybe-uninitialized: GCC's own AVX-512 header trips over it (GCC bug 105593).
+src/core/kernel_avx512.o: PG_CXXFLAGS += -mavx512f -DOMENDB_KERNEL_AVX512 $(if $(findstring clang,$(CXX)),,-Wno-maybe-uninitialized)
+src/core/kernel_dispatch.o: PG_CXXFLAGS += -DOMENDB_KERNEL_SSE2 -DOMENDB_KERNEL_AVX2 -DOMENDB_KERNEL_AVX512
+endif
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# Headers are few and everywhere: any change to one rebuilds all.
+$(OBJS): $(wildcard src/*/*.h) Makefile
+
+.PHONY: demo test bench
+demo:
+	bench/demo
+test:
+	test/run
+bench:
+	bench/run --quick

@@ -1,0 +1,154 @@
+-- What bench/run and bench/demo measure queries with, inside the server.
+--
+-- Both sides have tables of the same names and contents, one in schema btree, one in schema omendb, so that the text of
+-- a query is the same on both and only search_path says which index it meets. Data that is no side's own (arguments,
+-- probes) is in schema bench.
+
+CREATE EXTENSION pg_prewarm;
+CREATE SCHEMA btree;
+CREATE SCHEMA omendb;
+CREATE SCHEMA bench;
+
+-- Makes the session see one side, with the planner settings named in "off" switched off and all others on. Plans
+-- cached under other settings are dropped: what is measured next is planned anew.
+CREATE FUNCTION bench.take(side text, off text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('search_path', side || ', bench, public', false);
+  PERFORM set_config(name, CASE WHEN name = ANY (string_to_array(off, ' ')) THEN 'off' ELSE 'on' END, false)
+    FROM pg_settings WHERE name LIKE 'enable\_%' AND vartype = 'bool' AND name NOT LIKE 'enable\_partitionwise%';
+  EXECUTE 'DISCARD PLANS';
+END $$;
+
+-- The nodes of a query's plan, in one line.
+CREATE FUNCTION bench.plan(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  line text;
+  nodes text[] := '{}';
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+    IF nodes = '{}' OR line LIKE '%->  %' THEN
+      nodes := nodes || ltrim(line, ' ->');
+    END IF;
+  END LOOP;
+  RETURN array_to_string(nodes, ' / ');
+END $$;
+
+-- Makes bench.loop(), which runs a statement once for every row of bench.arguments, as a prepared statement, and
+-- returns the sum of the answers. The statement says "INTO answer" and refers to the row as argument.value. Returns
+-- the same statement as a PREPARE, for bench.compare to explain.
+CREATE FUNCTION bench.make_loop(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format($f$
+    CREATE OR REPLACE FUNCTION bench.loop() RETURNS numeric LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS
+    $body$
+    DECLARE
+      argument record;
+      answer numeric;
+      total numeric := 0;
+    BEGIN
+      FOR argument IN SELECT value FROM bench.arguments LOOP
+        %s;
+        total := total + coalesce(answer, 0);
+      END LOOP;
+      RETURN total;
+    END $body$ $f$, statement);
+  RETURN format('PREPARE measured (%s) AS %s',
+    (SELECT format_type(atttypid, atttypmod) FROM pg_attribute
+      WHERE attrelid = 'bench.arguments'::regclass AND attname = 'value'),
+    replace(replace(statement, ' INTO answer', ''), 'argument.value', '$1'));
+END $$;
+
+-- Runs a query on both sides in turn, "repeats" times at least and until that has taken a second (but no more than 100
+-- times), and gives each side's median in milliseconds. With 0 repeats it only looks whether the answers are right.
+--
+-- "plans" are sets of planner settings to switch off. Each side tries all of them once, warm, and then uses the one
+-- that was fastest for it: no side is judged by a plan that it could do better than.
+-- Every answer is compared with that of "reference", which runs without any index.
+-- "prepare" makes the statement "measured" whose plan is looked at, if the query itself does not show it; or null.
+CREATE FUNCTION bench.compare(query text, reference text, repeats int, plans text[], prepare text,
+  OUT btree_ms float8, OUT omendb_ms float8, OUT equal boolean, OUT btree_plan text, OUT omendb_plan text)
+LANGUAGE plpgsql AS $$
+DECLARE
+  sides constant text[] := '{btree,omendb}';
+  best text[] := '{NULL,NULL}';
+  plan text[] := '{NULL,NULL}';
+  side int;
+  least float8;
+  seen text[];
+  nodes text;
+  off text;
+  ms float8;
+  runs int := 0;
+  spent float8 := 0;
+  btree_times float8[] := '{}';
+  omendb_times float8[] := '{}';
+  started timestamptz;
+  expected text;
+  answer text;
+BEGIN
+  PERFORM bench.take('btree', 'enable_indexscan enable_indexonlyscan enable_bitmapscan enable_nestloop');
+  EXECUTE reference INTO expected;
+  equal := true;
+  IF prepare IS NOT NULL THEN
+    PERFORM set_config('plan_cache_mode', 'force_generic_plan', false);
+    EXECUTE prepare;
+  END IF;
+
+  FOR side IN 1 .. 2 LOOP
+    seen := '{}';
+    least := 'infinity';
+    FOREACH off IN ARRAY plans LOOP
+      PERFORM bench.take(sides[side], off);
+      nodes := bench.plan(CASE WHEN prepare IS NULL THEN query ELSE 'EXECUTE measured (NULL)' END);
+      CONTINUE WHEN nodes = ANY (seen);
+      seen := seen || nodes;
+      EXECUTE query INTO answer;
+      equal := equal AND answer IS NOT DISTINCT FROM expected;
+      started := clock_timestamp();
+      EXECUTE query INTO answer;
+      ms := 1000 * extract(epoch FROM clock_timestamp() - started);
+      IF ms < least THEN
+        least := ms;
+        best[side] := off;
+        plan[side] := nodes;
+      END IF;
+    END LOOP;
+  END LOOP;
+
+  WHILE runs < repeats OR (repeats > 0 AND spent < 1000 AND runs < 100) LOOP
+    runs := runs + 1;
+    FOREACH side IN ARRAY CASE WHEN runs % 2 = 1 THEN '{1,2}'::int[] ELSE '{2,1}' END LOOP
+      PERFORM bench.take(sides[side], best[side]);
+      started := clock_timestamp();
+      EXECUTE query INTO answer;
+      ms := 1000 * extract(epoch FROM clock_timestamp() - started);
+      spent := spent + ms;
+      equal := equal AND answer IS NOT DISTINCT FROM expected;
+      IF side = 1 THEN
+        btree_times := btree_times || ms;
+      ELSE
+        omendb_times := omendb_times || ms;
+      END IF;
+    END LOOP;
+  END LOOP;
+
+  btree_ms := (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY t) FROM unnest(btree_times) t);
+  omendb_ms := (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY t) FROM unnest(omendb_times) t);
+  btree_plan := plan[1];
+  omendb_plan := plan[2];
+END $$;
+
+-- Whether the rows of a table that has one index come out the same through that index and without it: their number and
+-- the sum of the hashes of column k.
+CREATE FUNCTION bench.index_agrees(tab text, hash text DEFAULT 'hashint8') RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  query text := format('SELECT count(*) || '':'' || sum(%s(k)) FROM %s WHERE k >= (SELECT min(k) FROM %2$s)', hash, tab);
+  with_index text;
+  without text;
+BEGIN
+  PERFORM bench.take('bench', 'enable_seqscan enable_bitmapscan');
+  EXECUTE query INTO with_index;
+  PERFORM bench.take('bench', 'enable_indexscan enable_indexonlyscan enable_bitmapscan');
+  EXECUTE query INTO without;
+  RETURN with_index = without;
+END $$;

@@ -1,0 +1,269 @@
+/* sql/omendb--0.1.0.sql */
+
+-- Stop here when psql reads this file by itself.
+\echo Use "CREATE EXTENSION omendb" to load this file. \quit
+
+CREATE FUNCTION omendb_version() RETURNS text
+AS 'MODULE_PATHNAME', 'omendb_version'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION omendb_version() IS 'version of the loaded omendb library';
+
+-- PARALLEL RESTRICTED: a worker cannot read the leader's temporary indexes.
+CREATE FUNCTION omendb_check(index regclass, heapallindexed boolean DEFAULT false) RETURNS void
+AS 'MODULE_PATHNAME', 'omendb_check'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION omendb_check(regclass, boolean) IS
+  'raise an error if an omendb index breaks an invariant or, with heapallindexed, misses a row';
+
+-- A check reads whole indexes and tables, holds locks while it does, does not
+-- look at the table's own privileges, and its error messages may quote keys.
+-- So nobody but superusers gets it until they grant it.
+REVOKE ALL ON FUNCTION omendb_check(regclass, boolean) FROM PUBLIC;
+
+CREATE FUNCTION omendb_handler(internal) RETURNS index_am_handler
+AS 'MODULE_PATHNAME', 'omendb_handler'
+LANGUAGE C;
+
+CREATE ACCESS METHOD omendb TYPE INDEX HANDLER omendb_handler;
+
+COMMENT ON ACCESS METHOD omendb IS 'learned index with the interface of a B-tree';
+
+-- Operator families and classes.  Names, strategy numbers, support function
+-- numbers and members are btree's: the planner then sees the same
+-- possibilities for an omendb index.  sql/opclass.sql compares them with
+-- pg_amop and pg_amproc.
+--
+-- Strategies: 1 <, 2 <=, 3 =, 4 >=, 5 >.
+-- Support functions: 1 three-way comparison, 2 sort support (optional).
+
+CREATE OPERATOR FAMILY integer_ops USING omendb;
+
+CREATE OPERATOR CLASS int2_ops DEFAULT FOR TYPE int2 USING omendb FAMILY integer_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 btint2cmp(int2, int2),
+    FUNCTION 2 btint2sortsupport(internal);
+
+CREATE OPERATOR CLASS int4_ops DEFAULT FOR TYPE int4 USING omendb FAMILY integer_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 btint4cmp(int4, int4),
+    FUNCTION 2 btint4sortsupport(internal);
+
+CREATE OPERATOR CLASS int8_ops DEFAULT FOR TYPE int8 USING omendb FAMILY integer_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 btint8cmp(int8, int8),
+    FUNCTION 2 btint8sortsupport(internal);
+
+ALTER OPERATOR FAMILY integer_ops USING omendb ADD
+    OPERATOR 1 < (int2, int4),
+    OPERATOR 2 <= (int2, int4),
+    OPERATOR 3 = (int2, int4),
+    OPERATOR 4 >= (int2, int4),
+    OPERATOR 5 > (int2, int4),
+    FUNCTION 1 (int2, int4) btint24cmp(int2, int4),
+
+    OPERATOR 1 < (int2, int8),
+    OPERATOR 2 <= (int2, int8),
+    OPERATOR 3 = (int2, int8),
+    OPERATOR 4 >= (int2, int8),
+    OPERATOR 5 > (int2, int8),
+    FUNCTION 1 (int2, int8) btint28cmp(int2, int8),
+
+    OPERATOR 1 < (int4, int2),
+    OPERATOR 2 <= (int4, int2),
+    OPERATOR 3 = (int4, int2),
+    OPERATOR 4 >= (int4, int2),
+    OPERATOR 5 > (int4, int2),
+    FUNCTION 1 (int4, int2) btint42cmp(int4, int2),
+
+    OPERATOR 1 < (int4, int8),
+    OPERATOR 2 <= (int4, int8),
+    OPERATOR 3 = (int4, int8),
+    OPERATOR 4 >= (int4, int8),
+    OPERATOR 5 > (int4, int8),
+    FUNCTION 1 (int4, int8) btint48cmp(int4, int8),
+
+    OPERATOR 1 < (int8, int2),
+    OPERATOR 2 <= (int8, int2),
+    OPERATOR 3 = (int8, int2),
+    OPERATOR 4 >= (int8, int2),
+    OPERATOR 5 > (int8, int2),
+    FUNCTION 1 (int8, int2) btint82cmp(int8, int2),
+
+    OPERATOR 1 < (int8, int4),
+    OPERATOR 2 <= (int8, int4),
+    OPERATOR 3 = (int8, int4),
+    OPERATOR 4 >= (int8, int4),
+    OPERATOR 5 > (int8, int4),
+    FUNCTION 1 (int8, int4) btint84cmp(int8, int4);
+
+CREATE OPERATOR FAMILY oid_ops USING omendb;
+
+CREATE OPERATOR CLASS oid_ops DEFAULT FOR TYPE oid USING omendb FAMILY oid_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 btoidcmp(oid, oid),
+    FUNCTION 2 btoidsortsupport(internal);
+
+CREATE OPERATOR FAMILY datetime_ops USING omendb;
+
+CREATE OPERATOR CLASS date_ops DEFAULT FOR TYPE date USING omendb FAMILY datetime_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 date_cmp(date, date),
+    FUNCTION 2 date_sortsupport(internal);
+
+CREATE OPERATOR CLASS timestamp_ops DEFAULT FOR TYPE timestamp USING omendb FAMILY datetime_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 timestamp_cmp(timestamp, timestamp),
+    FUNCTION 2 timestamp_sortsupport(internal);
+
+CREATE OPERATOR CLASS timestamptz_ops DEFAULT FOR TYPE timestamptz USING omendb FAMILY datetime_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 timestamptz_cmp(timestamptz, timestamptz),
+    FUNCTION 2 timestamp_sortsupport(internal);
+
+ALTER OPERATOR FAMILY datetime_ops USING omendb ADD
+    OPERATOR 1 < (date, timestamp),
+    OPERATOR 2 <= (date, timestamp),
+    OPERATOR 3 = (date, timestamp),
+    OPERATOR 4 >= (date, timestamp),
+    OPERATOR 5 > (date, timestamp),
+    FUNCTION 1 (date, timestamp) date_cmp_timestamp(date, timestamp),
+
+    OPERATOR 1 < (date, timestamptz),
+    OPERATOR 2 <= (date, timestamptz),
+    OPERATOR 3 = (date, timestamptz),
+    OPERATOR 4 >= (date, timestamptz),
+    OPERATOR 5 > (date, timestamptz),
+    FUNCTION 1 (date, timestamptz) date_cmp_timestamptz(date, timestamptz),
+
+    OPERATOR 1 < (timestamp, date),
+    OPERATOR 2 <= (timestamp, date),
+    OPERATOR 3 = (timestamp, date),
+    OPERATOR 4 >= (timestamp, date),
+    OPERATOR 5 > (timestamp, date),
+    FUNCTION 1 (timestamp, date) timestamp_cmp_date(timestamp, date),
+
+    OPERATOR 1 < (timestamp, timestamptz),
+    OPERATOR 2 <= (timestamp, timestamptz),
+    OPERATOR 3 = (timestamp, timestamptz),
+    OPERATOR 4 >= (timestamp, timestamptz),
+    OPERATOR 5 > (timestamp, timestamptz),
+    FUNCTION 1 (timestamp, timestamptz) timestamp_cmp_timestamptz(timestamp, timestamptz),
+
+    OPERATOR 1 < (timestamptz, date),
+    OPERATOR 2 <= (timestamptz, date),
+    OPERATOR 3 = (timestamptz, date),
+    OPERATOR 4 >= (timestamptz, date),
+    OPERATOR 5 > (timestamptz, date),
+    FUNCTION 1 (timestamptz, date) timestamptz_cmp_date(timestamptz, date),
+
+    OPERATOR 1 < (timestamptz, timestamp),
+    OPERATOR 2 <= (timestamptz, timestamp),
+    OPERATOR 3 = (timestamptz, timestamp),
+    OPERATOR 4 >= (timestamptz, timestamp),
+    OPERATOR 5 > (timestamptz, timestamp),
+    FUNCTION 1 (timestamptz, timestamp) timestamptz_cmp_timestamp(timestamptz, timestamp);
+
+CREATE OPERATOR FAMILY time_ops USING omendb;
+
+CREATE OPERATOR CLASS time_ops DEFAULT FOR TYPE time USING omendb FAMILY time_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 time_cmp(time, time);
+
+CREATE OPERATOR FAMILY float_ops USING omendb;
+
+CREATE OPERATOR CLASS float4_ops DEFAULT FOR TYPE float4 USING omendb FAMILY float_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 btfloat4cmp(float4, float4),
+    FUNCTION 2 btfloat4sortsupport(internal);
+
+CREATE OPERATOR CLASS float8_ops DEFAULT FOR TYPE float8 USING omendb FAMILY float_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 btfloat8cmp(float8, float8),
+    FUNCTION 2 btfloat8sortsupport(internal);
+
+ALTER OPERATOR FAMILY float_ops USING omendb ADD
+    OPERATOR 1 < (float4, float8),
+    OPERATOR 2 <= (float4, float8),
+    OPERATOR 3 = (float4, float8),
+    OPERATOR 4 >= (float4, float8),
+    OPERATOR 5 > (float4, float8),
+    FUNCTION 1 (float4, float8) btfloat48cmp(float4, float8),
+
+    OPERATOR 1 < (float8, float4),
+    OPERATOR 2 <= (float8, float4),
+    OPERATOR 3 = (float8, float4),
+    OPERATOR 4 >= (float8, float4),
+    OPERATOR 5 > (float8, float4),
+    FUNCTION 1 (float8, float4) btfloat84cmp(float8, float4);
+
+CREATE OPERATOR FAMILY bool_ops USING omendb;
+
+CREATE OPERATOR CLASS bool_ops DEFAULT FOR TYPE bool USING omendb FAMILY bool_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 btboolcmp(bool, bool);
+
+CREATE OPERATOR FAMILY char_ops USING omendb;
+
+CREATE OPERATOR CLASS char_ops DEFAULT FOR TYPE "char" USING omendb FAMILY char_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 btcharcmp("char", "char");
+
+CREATE OPERATOR FAMILY money_ops USING omendb;
+
+CREATE OPERATOR CLASS money_ops DEFAULT FOR TYPE money USING omendb FAMILY money_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 cash_cmp(money, money);

@@ -1,0 +1,45 @@
+// The access method's callbacks, grouped by file.  Each is called from one line
+// of handler.cpp, through pg::Guarded.
+#ifndef OMENDB_AM_AM_H
+#define OMENDB_AM_AM_H
+
+#include "pg/postgres.h"
+
+extern "C" {
+#include "access/amapi.h"
+#include "access/genam.h"
+#include "nodes/execnodes.h"
+#include "nodes/tidbitmap.h"
+}
+
+namespace omendb::am {
+
+// build_index.cpp
+IndexBuildResult* Build(Relation heap, Relation index, IndexInfo* index_info);
+void BuildEmpty(Relation index);
+char* BuildPhaseName(int64 phase);
+
+// write.cpp
+bool Insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Relation heap, IndexUniqueCheck unique_check,
+            bool unchanged, IndexInfo* index_info);
+IndexBulkDeleteResult* BulkDelete(IndexVacuumInfo* info, IndexBulkDeleteResult* stats,
+                                  IndexBulkDeleteCallback callback, void* callback_state);
+IndexBulkDeleteResult* VacuumCleanup(IndexVacuumInfo* info, IndexBulkDeleteResult* stats);
+
+// scan.cpp
+IndexScanDesc BeginScan(Relation index, int keys, int orderbys);
+void Rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys);
+bool GetTuple(IndexScanDesc scan, ScanDirection direction);
+int64 GetBitmap(IndexScanDesc scan, TIDBitmap* bitmap);
+void EndScan(IndexScanDesc scan);
+
+// reloptions.cpp
+void RegisterOptions();
+bytea* ParseOptions(Datum reloptions, bool validate);
+
+// validate.cpp
+bool Validate(Oid opclass_oid);
+
+}  // namespace omendb::am
+
+#endif  // OMENDB_AM_AM_H

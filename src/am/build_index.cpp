@@ -1,0 +1,97 @@
+#include "am/layout.h"
+#include "tree/build.h"
+#include "tree/sorter.h"
+
+#include "am/am.h"
+
+extern "C" {
+#include "access/tableam.h"
+#include "catalog/index.h"
+#include "commands/progress.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+}
+
+namespace omendb::am {
+
+namespace {
+
+// pg_stat_progress_create_index; phase 1 is PostgreSQL's own "initializing".
+enum BuildPhase : int64 { kScanning = 2, kSorting = 3, kWriting = 4 };
+
+struct BuildState {
+  Layout layout;
+  tree::Sorter* sorter;
+  double entries;
+};
+
+void AddTuple(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, void* opaque) {
+  BuildState* state = static_cast<BuildState*>(opaque);
+  tree::Entry entry;
+  MakeEntry(state->layout, values, isnull, tid, &entry);
+  tree::AddToSort(state->sorter, entry);
+  state->entries++;
+}
+
+void ReportPhase(BuildPhase phase) { pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, phase); }
+
+}  // namespace
+
+IndexBuildResult* Build(Relation heap, Relation index, IndexInfo* index_info) {
+  if (RelationGetNumberOfBlocks(index) != 0)
+    elog(ERROR, "index \"%s\" already contains data", RelationGetRelationName(index));
+
+  BuildState state;
+  MakeLayout(index, &state.layout);
+  state.entries = 0;
+  state.sorter = tree::BeginSort(state.layout.shape, maintenance_work_mem);
+  ReportPhase(kScanning);
+  const double heap_tuples =
+      table_index_build_scan(heap, index, index_info, true, true, AddTuple, &state, nullptr);
+
+  ReportPhase(kSorting);
+  tree::PerformSort(state.sorter);
+
+  ReportPhase(kWriting);
+  const int progress[] = {PROGRESS_CREATEIDX_TUPLES_TOTAL, PROGRESS_CREATEIDX_TUPLES_DONE};
+  const int64 start[] = {static_cast<int64>(state.entries), 0};
+  pgstat_progress_update_multi_param(2, progress, start);
+  tree::TreeBuilder* builder = tree::BeginBuild(tree::Index{index, state.layout.shape});
+  tree::Entry entry;
+  int64 done = 0;
+  while (tree::NextSorted(state.sorter, &entry)) {
+    tree::AddToBuild(builder, entry);
+    if (++done % 8192 == 0) pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
+  }
+  tree::FinishBuild(builder);
+  tree::EndSort(state.sorter);
+  pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
+
+  IndexBuildResult* result = static_cast<IndexBuildResult*>(palloc(sizeof(IndexBuildResult)));
+  result->heap_tuples = heap_tuples;
+  result->index_tuples = state.entries;
+  return result;
+}
+
+void BuildEmpty(Relation index) {
+  Layout layout;
+  MakeLayout(index, &layout);
+  tree::WriteEmptyTree(tree::Index{index, layout.shape}, INIT_FORKNUM);
+}
+
+char* BuildPhaseName(int64 phase) {
+  switch (phase) {
+    case PROGRESS_CREATEIDX_SUBPHASE_INITIALIZE:
+      return pstrdup("initializing");
+    case kScanning:
+      return pstrdup("scanning table");
+    case kSorting:
+      return pstrdup("sorting entries");
+    case kWriting:
+      return pstrdup("writing pages");
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace omendb::am

@@ -1,0 +1,166 @@
+// omendb_check(index regclass, heapallindexed boolean default false) returns void
+//
+// Raises ERRCODE_INDEX_CORRUPTED if the index breaks an invariant (tree/check.h)
+// or, with heapallindexed, if a live row of the table is not in it exactly once,
+// with the values it has.  Takes SHARE locks on table and index, so writers wait
+// and readers do not.  Uses maintenance_work_mem, and temporary files beyond.
+#include "am/layout.h"
+#include "tree/check.h"
+
+#include "am/am.h"
+#include "pg/guard.h"
+
+extern "C" {
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/index.h"
+#include "catalog/pg_operator_d.h"
+#include "catalog/pg_type_d.h"
+#include "commands/defrem.h"
+#include "common/hashfn.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/rel.h"
+#include "utils/tuplesort.h"
+
+PG_FUNCTION_INFO_V1(omendb_check);
+}
+
+namespace omendb::am {
+
+namespace {
+
+// An entry in one sortable number: its TID (48 bits) and a hash of its values (16).
+struct Fingerprints {
+  const Layout* layout;
+  Tuplesortstate* sort;
+};
+
+uint16 HashOf(const Layout& layout, const tree::Entry& entry) {
+  uint32 hash = 0;
+  for (int c = 0; c < layout.shape.value_columns; c++) {
+    const uint64 value = entry.cls[c] == core::kValue ? entry.value[c] : 0;
+    hash = hash_combine(hash, hash_bytes_extended(reinterpret_cast<const unsigned char*>(&value), sizeof value,
+                                                  entry.cls[c]));
+  }
+  return static_cast<uint16>(hash ^ hash >> 16);
+}
+
+void AddFingerprint(const Fingerprints& fingerprints, const tree::Entry& entry) {
+  const uint64 number = entry.tid << 16 | HashOf(*fingerprints.layout, entry);
+  tuplesort_putdatum(fingerprints.sort, Int64GetDatum(core::Int64FromOrdinal(number)), false);
+}
+
+void VisitEntry(const core::Entries& entries, uint32 i, void* state) {
+  const Fingerprints& fingerprints = *static_cast<Fingerprints*>(state);
+  tree::Entry entry;
+  entry.tid = entries.TidAt(i);
+  for (int c = 0; c < entries.value_columns; c++) {
+    entry.cls[c] = static_cast<uint8>(entries.cls[c][i]);
+    entry.value[c] = entries.value[c][i];
+  }
+  AddFingerprint(fingerprints, entry);
+}
+
+void VisitRow(Relation, ItemPointer tid, Datum* values, bool* isnull, bool alive, void* state) {
+  // A dead row may be in the index or not.
+  if (!alive) return;
+  const Fingerprints& fingerprints = *static_cast<Fingerprints*>(state);
+  tree::Entry entry;
+  MakeEntry(*fingerprints.layout, values, isnull, tid, &entry);
+  AddFingerprint(fingerprints, entry);
+}
+
+Fingerprints BeginFingerprints(const Layout& layout) {
+  return {&layout, tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false, maintenance_work_mem / 2,
+                                         nullptr, TUPLESORT_NONE)};
+}
+
+bool NextFingerprint(Tuplesortstate* sort, uint64* number) {
+  Datum datum;
+  bool isnull;
+  if (!tuplesort_getdatum(sort, true, &datum, &isnull, nullptr)) return false;
+  *number = core::OrdinalFromInt64(DatumGetInt64(datum));
+  return true;
+}
+
+[[noreturn]] void ReportRow(Relation heap, Relation index, uint64 fingerprint, const char* problem) {
+  const core::Tid tid = fingerprint >> 16;
+  ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
+                  errmsg("index \"%s\" does not agree with table \"%s\"", RelationGetRelationName(index),
+                         RelationGetRelationName(heap)),
+                  errdetail("Row (%u,%u): %s.", static_cast<BlockNumber>(core::TidBlock(tid)),
+                            static_cast<OffsetNumber>(core::TidOffset(tid)), problem),
+                  errhint("Please REINDEX it.")));
+  pg_unreachable();
+}
+
+// Both streams are sorted by TID.  The index may hold dead rows besides.
+void CompareFingerprints(Relation heap, Relation index, Tuplesortstate* entries, Tuplesortstate* rows) {
+  uint64 entry = 0, row = 0, previous = 0;
+  bool has_entry = NextFingerprint(entries, &entry), has_row = NextFingerprint(rows, &row);
+  bool any = false;
+  while (has_entry) {
+    CHECK_FOR_INTERRUPTS();
+    if (any && previous >> 16 == entry >> 16) ReportRow(heap, index, entry, "it is in the index more than once");
+    any = true;
+    previous = entry;
+    if (has_row && row >> 16 < entry >> 16) ReportRow(heap, index, row, "it is not in the index");
+    if (has_row && row >> 16 == entry >> 16) {
+      if (row != entry) ReportRow(heap, index, row, "its values are not those in the index");
+      has_row = NextFingerprint(rows, &row);
+    }
+    has_entry = NextFingerprint(entries, &entry);
+  }
+  if (has_row) ReportRow(heap, index, row, "it is not in the index");
+}
+
+void Check(Oid index_oid, bool heap_all_indexed) {
+  // The table first, as everybody locks them.
+  const Oid heap_oid = IndexGetRelation(index_oid, true);
+  const Relation heap = OidIsValid(heap_oid) ? table_open(heap_oid, ShareLock) : nullptr;
+  const Relation index = relation_open(index_oid, ShareLock);
+  if (index->rd_rel->relkind != RELKIND_INDEX || index->rd_rel->relam != get_index_am_oid("omendb", false))
+    ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+                    errmsg("\"%s\" is not an omendb index", RelationGetRelationName(index)),
+                    errhint("A partitioned index is checked partition by partition.")));
+  if (RELATION_IS_OTHER_TEMP(index))
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("cannot check index \"%s\"", RelationGetRelationName(index)),
+                    errdetail("It belongs to a temporary table of another session.")));
+  if (!index->rd_index->indisvalid)
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("index \"%s\" is not valid", RelationGetRelationName(index)),
+                    errhint("A failed CREATE INDEX CONCURRENTLY left it; drop it or REINDEX it.")));
+
+  Layout layout;
+  MakeLayout(index, &layout);
+  const tree::Index tree_index{index, layout.shape};
+  const BufferAccessStrategy strategy = GetAccessStrategy(BAS_BULKREAD);
+  if (!heap_all_indexed) {
+    tree::CheckTree(tree_index, strategy, nullptr, nullptr);
+  } else {
+    Fingerprints entries = BeginFingerprints(layout), rows = BeginFingerprints(layout);
+    tree::CheckTree(tree_index, strategy, VisitEntry, &entries);
+    IndexInfo* info = BuildIndexInfo(index);
+    table_index_build_scan(heap, index, info, true, false, VisitRow, &rows, nullptr);
+    tuplesort_performsort(entries.sort);
+    tuplesort_performsort(rows.sort);
+    CompareFingerprints(heap, index, entries.sort, rows.sort);
+    tuplesort_end(entries.sort);
+    tuplesort_end(rows.sort);
+  }
+  FreeAccessStrategy(strategy);
+  relation_close(index, ShareLock);
+  table_close(heap, ShareLock);
+}
+
+}  // namespace
+
+}  // namespace omendb::am
+
+Datum omendb_check(PG_FUNCTION_ARGS) {
+  omendb::pg::Guarded([&] { omendb::am::Check(PG_GETARG_OID(0), PG_GETARG_BOOL(1)); });
+  PG_RETURN_VOID();
+}

@@ -1,0 +1,159 @@
+// What PostgreSQL calls: the module's entry points and the access method's
+// callbacks, each one guarded line.
+#include "am/am.h"
+
+#include "pg/guard.h"
+
+extern "C" {
+#include "commands/vacuum.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/index_selfuncs.h"
+
+PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+PG_FUNCTION_INFO_V1(omendb_handler);
+PG_FUNCTION_INFO_V1(omendb_version);
+}
+
+namespace omendb::am {
+
+namespace {
+
+using pg::Guarded;
+
+extern "C" {
+
+IndexBuildResult* ambuild(Relation heap, Relation index, IndexInfo* info) {
+  return Guarded([&] { return Build(heap, index, info); });
+}
+
+void ambuildempty(Relation index) {
+  Guarded([&] { BuildEmpty(index); });
+}
+
+bool aminsert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Relation heap, IndexUniqueCheck check,
+              bool unchanged, IndexInfo* info) {
+  return Guarded([&] { return Insert(index, values, isnull, tid, heap, check, unchanged, info); });
+}
+
+IndexBulkDeleteResult* ambulkdelete(IndexVacuumInfo* info, IndexBulkDeleteResult* stats,
+                                    IndexBulkDeleteCallback callback, void* state) {
+  return Guarded([&] { return BulkDelete(info, stats, callback, state); });
+}
+
+IndexBulkDeleteResult* amvacuumcleanup(IndexVacuumInfo* info, IndexBulkDeleteResult* stats) {
+  return Guarded([&] { return VacuumCleanup(info, stats); });
+}
+
+bool amcanreturn(Relation, int) { return true; }
+
+// The conditions that bound a scan are a B-tree's, so its estimate holds: fewer
+// pages, the same entries.  The tree height, which only btree fills in, is -1:
+// descending costs comparisons, but no page-by-page surcharge.
+void amcostestimate(PlannerInfo* root, IndexPath* path, double loop_count, Cost* startup, Cost* total,
+                    Selectivity* selectivity, double* correlation, double* pages) {
+  btcostestimate(root, path, loop_count, startup, total, selectivity, correlation, pages);
+}
+
+bytea* amoptions(Datum reloptions, bool validate) {
+  return Guarded([&] { return ParseOptions(reloptions, validate); });
+}
+
+char* ambuildphasename(int64 phase) {
+  return Guarded([&] { return BuildPhaseName(phase); });
+}
+
+bool amvalidate(Oid opclass) {
+  return Guarded([&] { return Validate(opclass); });
+}
+
+IndexScanDesc ambeginscan(Relation index, int keys, int orderbys) {
+  return Guarded([&] { return BeginScan(index, keys, orderbys); });
+}
+
+void amrescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys) {
+  Guarded([&] { Rescan(scan, keys, nkeys, orderbys, norderbys); });
+}
+
+bool amgettuple(IndexScanDesc scan, ScanDirection direction) {
+  return Guarded([&] { return GetTuple(scan, direction); });
+}
+
+int64 amgetbitmap(IndexScanDesc scan, TIDBitmap* bitmap) {
+  return Guarded([&] { return GetBitmap(scan, bitmap); });
+}
+
+void amendscan(IndexScanDesc scan) {
+  Guarded([&] { EndScan(scan); });
+}
+
+}  // extern "C"
+
+}  // namespace
+
+}  // namespace omendb::am
+
+extern "C" {
+
+void _PG_init(void) {
+  omendb::pg::Guarded([] { omendb::am::RegisterOptions(); });
+}
+
+Datum omendb_handler(PG_FUNCTION_ARGS) {
+  using namespace omendb::am;
+  (void)fcinfo;
+  IndexAmRoutine* am = makeNode(IndexAmRoutine);
+  am->amstrategies = 5;  // those of btree: <, <=, =, >=, >
+  am->amsupport = 2;     // comparison, sort support
+  am->amoptsprocnum = 0;
+  am->amcanorder = true;
+  am->amcanorderbyop = false;
+  am->amcanbackward = true;
+  am->amcanunique = false;
+  am->amcanmulticol = true;
+  am->amoptionalkey = true;
+  am->amsearcharray = true;
+  am->amsearchnulls = true;
+  am->amstorage = false;
+  am->amclusterable = true;
+  am->ampredlocks = false;
+  am->amcanparallel = false;
+  am->amcaninclude = true;
+  am->amusemaintenanceworkmem = false;
+  am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL | VACUUM_OPTION_PARALLEL_COND_CLEANUP;
+  am->amkeytype = InvalidOid;
+
+  am->ambuild = ambuild;
+  am->ambuildempty = ambuildempty;
+  am->aminsert = aminsert;
+  am->ambulkdelete = ambulkdelete;
+  am->amvacuumcleanup = amvacuumcleanup;
+  am->amcanreturn = amcanreturn;
+  am->amcostestimate = amcostestimate;
+  am->amoptions = amoptions;
+  am->amproperty = nullptr;
+  am->ambuildphasename = ambuildphasename;
+  am->amvalidate = amvalidate;
+  am->amadjustmembers = nullptr;
+  am->ambeginscan = ambeginscan;
+  am->amrescan = amrescan;
+  am->amgettuple = amgettuple;
+  am->amgetbitmap = amgetbitmap;
+  am->amendscan = amendscan;
+  am->ammarkpos = nullptr;
+  am->amrestrpos = nullptr;
+  am->amestimateparallelscan = nullptr;
+  am->aminitparallelscan = nullptr;
+  am->amparallelrescan = nullptr;
+  PG_RETURN_POINTER(am);
+}
+
+Datum omendb_version(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  PG_RETURN_TEXT_P(cstring_to_text(OMENDB_VERSION));
+}
+
+}  // extern "C"

@@ -1,0 +1,93 @@
+// Scan keys as sets of ordinals.
+//
+// Whatever conditions a query puts on a column (comparisons with any type of the
+// operator family, redundant or contradictory ones, = ANY, IS NULL), together
+// they allow a set of ordinals: a sorted list of disjoint intervals.  The scan
+// visits, in index order, the ranges of entries that the sets of the leading
+// columns span, and filters by the sets of the others.
+#ifndef OMENDB_AM_QUALS_H
+#define OMENDB_AM_QUALS_H
+
+#include "am/layout.h"
+
+extern "C" {
+#include "access/skey.h"
+#include "fmgr.h"
+}
+
+namespace omendb::am {
+
+// Stored ordinals low..high, both included, or (cls not kValue) the NULLs.
+struct Interval {
+  uint8 cls;
+  uint64 low;
+  uint64 high;
+
+  bool IsPoint() const { return cls != core::kValue || low == high; }
+};
+
+// What a column may be.  Without conditions: anything.
+struct ColumnSet {
+  bool constrained;
+  bool all_points;
+  int count;
+  int capacity;
+  Interval* interval;
+};
+
+// A three-way comparison of a key column's type with another type of its family.
+struct CrossTypeComparison {
+  Oid subtype;
+  FmgrInfo compare;
+};
+
+class Quals {
+ public:
+  // `layout` and `context` must outlive the Quals.
+  void Init(const Layout& layout, MemoryContext context);
+  void Free();
+
+  // Takes the conditions of a (re)scan.
+  void Set(const ScanKeyData* keys, int count);
+
+  // Whether no entry can match.
+  bool empty() const { return empty_; }
+
+  // The columns that span the ranges: sets of points, and after them at most one
+  // that has wider intervals.
+  int prefix() const { return prefix_; }
+  // Columns behind the prefix that have conditions, which entries must be asked.
+  uint64 filter_columns() const { return filter_columns_; }
+  bool Matches(const core::Entries& entries, uint32 i) const;
+
+  // The ranges, in index order forward or backward.  First* returns false only
+  // if empty(); Next* and Previous* return false and stay at the end.
+  bool First(core::Bound* low, core::Bound* high);
+  bool Last(core::Bound* low, core::Bound* high);
+  bool Next(core::Bound* low, core::Bound* high);
+  bool Previous(core::Bound* low, core::Bound* high);
+
+ private:
+  void AddKey(const ScanKeyData& key);
+  void Intersect(int column, const Interval* other, int count);
+  int IntervalOf(int column, StrategyNumber strategy, Oid subtype, Datum value, Interval* out);
+  void Cuts(int column, Oid subtype, Datum value, core::u128* low, core::u128* high);
+  core::u128 FirstNotBelow(int column, FmgrInfo* compare, Datum value, bool above);
+  FmgrInfo* ComparisonWith(int column, Oid subtype);
+  void Span(core::Bound* low, core::Bound* high) const;
+
+  const Layout* layout_;
+  MemoryContext context_;
+  bool empty_;
+  int prefix_;
+  uint64 filter_columns_;
+  ColumnSet set_[core::kMaxKeyColumns];
+  CrossTypeComparison* comparison_[core::kMaxKeyColumns];
+  int position_[core::kMaxKeyColumns];  // of the current range, per column of the prefix
+  Interval* scratch_;
+  int scratch_capacity_;
+};
+
+}  // namespace omendb::am
+
+#endif  // OMENDB_AM_QUALS_H

@@ -1,0 +1,233 @@
+#include <new>
+#include <type_traits>
+
+#include "tree/build.h"
+
+#include "tree/options.h"
+
+#include "pg/compat.h"
+
+extern "C" {
+#include "access/xloginsert.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+}
+
+namespace omendb::tree {
+
+using core::Entries;
+using core::Key;
+
+namespace {
+
+// Entries that a level collects before it writes a page: a full one and the
+// first entry of the next, which makes the separator.
+constexpr uint32 kLevelCapacity = core::kMaxEntries + core::kMaxEntries / 2;
+
+constexpr uint32 kMaxLevels = 32;
+
+// One level under construction: entries not yet written, and the page before
+// them, finished but for its right link.
+struct Level {
+  Entries pending;
+  Key low;            // low fence of the page to come
+  uint32 guess;       // entries that the last page took
+  BlockNumber block;  // of the page to come
+  BlockNumber left;   // of the page before
+};
+
+}  // namespace
+
+class TreeBuilder {
+ public:
+  explicit TreeBuilder(const Index& index) : index_(index), levels_(0), next_block_(kRootBlock + 1) {
+    strategy_ = GetAccessStrategy(BAS_BULKWRITE);
+    const Buffer meta = Extend(kMetaBlock);
+    InitMetaPage(BufferGetPage(meta), index.shape);
+    MarkBufferDirty(meta);
+    ReleasePage(meta);
+    // The root's block is taken now and written last.
+    ReleasePage(Extend(kRootBlock));
+    OpenLevel(0);
+  }
+
+  void Add(uint32 level_number, const Entry& entry) {
+    Level& level = level_[level_number];
+    Entries& pending = level.pending;
+    const uint32 i = pending.count++;
+    for (int c = 0; c < pending.value_columns; c++) {
+      pending.value[c][i] = entry.value[c];
+      pending.cls[c][i] = entry.cls[c];
+    }
+    pending.tid_block[i] = core::TidBlock(entry.tid);
+    pending.tid_offset[i] = core::TidOffset(entry.tid);
+    if (level_number > 0) pending.child[i] = entry.child;
+    if (pending.count == kLevelCapacity) WritePages(level_number, false);
+  }
+
+  void Finish() {
+    // The top level grows while the ones below it are finished.
+    for (uint32 l = 0; l < levels_; l++) {
+      WritePages(l, true);
+      if (l + 1 == levels_) break;
+    }
+    if (RelationNeedsWAL(index_.rel))
+      log_newpage_range(index_.rel, MAIN_FORKNUM, 0, RelationGetNumberOfBlocks(index_.rel), true);
+    FreeAccessStrategy(strategy_);
+  }
+
+ private:
+  void OpenLevel(uint32 number) {
+    if (number >= kMaxLevels) elog(ERROR, "omendb: too many levels");
+    Level& level = level_[number];
+    const bool inner = number > 0;
+    const int values = inner ? index_.shape.key_columns : index_.shape.value_columns;
+    core::LayOutEntries(
+        &level.pending,
+        MemoryContextAllocHuge(CurrentMemoryContext, core::EntriesBytes(kLevelCapacity, values, inner)),
+        kLevelCapacity, index_.shape.key_columns, values, inner);
+    core::SetMinusInfinity(&level.low, index_.shape.key_columns);
+    level.guess = 512;
+    level.block = InvalidBlockNumber;
+    level.left = InvalidBlockNumber;
+    levels_ = number + 1;
+  }
+
+  Buffer Extend(BlockNumber expected) {
+    const Buffer buffer = ReadBufferExtended(index_.rel, MAIN_FORKNUM, P_NEW, RBM_ZERO_AND_LOCK, strategy_);
+    if (BufferGetBlockNumber(buffer) != expected)
+      elog(ERROR, "omendb: expected block %u of index \"%s\", got %u", expected, RelationGetRelationName(index_.rel),
+           BufferGetBlockNumber(buffer));
+    return buffer;
+  }
+
+  // Writes pages while more entries are pending than one page takes; at the end
+  // of the input, until none are.
+  void WritePages(uint32 number, bool at_end) {
+    Level& level = level_[number];
+    const bool inner = number > 0;
+    const size_t max_image = MaxImageBytes(index_.shape, inner);
+    // Inner nodes are rarely inserted into: leave them less room than a leaf.
+    const size_t fill = inner ? max_image : FillBytes(index_.rel, max_image);
+    uint32 written = 0;
+    for (;;) {
+      CHECK_FOR_INTERRUPTS();
+      const Entries rest = level.pending.Slice(written, level.pending.count);
+      if (rest.count == 0 && !(at_end && level.left == InvalidBlockNumber && written == 0)) break;
+      core::NodePlan plan;
+      uint32 n = 0;
+      if (rest.count > 0)
+        n = core::PlanPrefix(rest, fill, level.guess, &plan);
+      else
+        core::PlanNode(rest, nullptr, &plan);
+      if (plan.size > kPageCapacity)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                        errmsg("entries of index \"%s\" are too wide for a page", RelationGetRelationName(index_.rel))));
+      const bool last = n == rest.count;
+      // What follows the last full page may still grow.
+      if (last && !at_end) break;
+      level.guess = Max(n, 1);
+      const bool is_root = last && level.left == InvalidBlockNumber;
+      WritePage(number, rest.Slice(0, n), plan, last ? nullptr : &rest, is_root);
+      written += n;
+      if (last) break;
+    }
+    const uint32 remaining = level.pending.count - written;
+    core::MoveEntries(&level.pending, 0, written, remaining);
+    level.pending.count = remaining;
+  }
+
+  // `rest` holds the entries that follow this page's, or is null for the last page.
+  void WritePage(uint32 number, const Entries& entries, const core::NodePlan& plan, const Entries* rest, bool is_root) {
+    Level& level = level_[number];
+    const int columns = index_.shape.key_columns;
+    const BlockNumber block = is_root ? kRootBlock : next_block_++;
+    Key high;
+    if (rest != nullptr) {
+      Key left_key, right_key;
+      rest->KeyAt(entries.count - 1, &left_key);
+      rest->KeyAt(entries.count, &right_key);
+      // In an inner node the separator must be the child's low fence itself.
+      if (number > 0)
+        core::CopyKey(&high, right_key, columns);
+      else
+        core::MakeSeparator(left_key, right_key, columns, &high);
+    }
+    if (level.left != InvalidBlockNumber) SetRightLink(level.left, block);
+
+    const Buffer buffer = is_root ? ReadBuffer(index_.rel, kRootBlock) : Extend(block);
+    if (is_root) LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    const Page page = BufferGetPage(buffer);
+    InitPage(page, level.left, InvalidBlockNumber, 0);
+    PutNode(page, entries, plan, number, level.low, rest != nullptr ? &high : nullptr);
+    SealPage(page, block);
+    MarkBufferDirty(buffer);
+    ReleasePage(buffer);
+
+    if (!is_root) {
+      Entry downlink;
+      downlink.tid = level.low.tid;
+      downlink.child = block;
+      for (int c = 0; c < columns; c++) {
+        downlink.value[c] = level.low.ordinal[c];
+        downlink.cls[c] = level.low.cls[c];
+      }
+      if (number + 1 == levels_) OpenLevel(number + 1);
+      Add(number + 1, downlink);
+    }
+    level.left = block;
+    if (rest != nullptr) core::CopyKey(&level.low, high, columns);
+  }
+
+  void SetRightLink(BlockNumber block, BlockNumber right) {
+    const Buffer buffer = ReadBuffer(index_.rel, block);
+    LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+    SpecialOf(BufferGetPage(buffer))->right = right;
+    SealPage(BufferGetPage(buffer), block);
+    MarkBufferDirty(buffer);
+    ReleasePage(buffer);
+  }
+
+  Index index_;
+  BufferAccessStrategy strategy_;
+  uint32 levels_;
+  BlockNumber next_block_;
+  Level level_[kMaxLevels];
+};
+
+// It lives in palloc'd memory and in frames that ereport leaves.
+static_assert(std::is_trivially_destructible_v<TreeBuilder>);
+
+TreeBuilder* BeginBuild(const Index& index) { return new (palloc(sizeof(TreeBuilder))) TreeBuilder(index); }
+
+void AddToBuild(TreeBuilder* builder, const Entry& entry) { builder->Add(0, entry); }
+
+void FinishBuild(TreeBuilder* builder) { builder->Finish(); }
+
+void WriteEmptyTree(const Index& index, ForkNumber fork) {
+  for (BlockNumber block = kMetaBlock; block <= kRootBlock; block++) {
+    const Buffer buffer = ReadBufferExtended(index.rel, fork, P_NEW, RBM_ZERO_AND_LOCK, nullptr);
+    const Page page = BufferGetPage(buffer);
+    START_CRIT_SECTION();
+    if (block == kMetaBlock) {
+      InitMetaPage(page, index.shape);
+    } else {
+      Entries none;
+      core::NodePlan plan;
+      Key low;
+      none.key_columns = index.shape.key_columns;
+      none.value_columns = index.shape.value_columns;
+      core::PlanNode(none, nullptr, &plan);
+      core::SetMinusInfinity(&low, index.shape.key_columns);
+      InitPage(page, InvalidBlockNumber, InvalidBlockNumber, 0);
+      PutNode(page, none, plan, 0, low, nullptr);
+      SealPage(page, block);
+    }
+    MarkBufferDirty(buffer);
+    log_newpage_buffer(buffer, true);
+    END_CRIT_SECTION();
+    UnlockReleaseBuffer(buffer);
+  }
+}
+
+}  // namespace omendb::tree

@@ -1,0 +1,99 @@
+#include "tree/modify.h"
+
+#include "tree/search.h"
+
+extern "C" {
+#include "access/generic_xlog.h"
+}
+
+namespace omendb::tree {
+
+using core::Bound;
+using core::Direction;
+using core::Key;
+
+namespace {
+
+void AllocateEntries(uint32 base, const NodePage& page, const Shape& shape, LoadedEntries* loaded) {
+  const uint32 capacity = base + kMaxDelta;
+  const int values = page.value_columns();
+  const size_t bytes = core::EntriesBytes(capacity, values, page.inner());
+  loaded->memory = palloc(bytes + core::EntriesBytes(kMaxDelta, values, page.inner()));
+  core::LayOutEntries(&loaded->entries, loaded->memory, capacity, shape.key_columns, values, page.inner());
+  core::LayOutEntries(&loaded->scratch, static_cast<char*>(loaded->memory) + bytes, kMaxDelta, shape.key_columns,
+                      values, page.inner());
+}
+
+// Whether the entry goes behind everything on the last page of its level.
+bool IsAppend(const NodePage& page, const Bound& bound) {
+  if (page.right() != InvalidBlockNumber) return false;
+  return page.node().LowerBound(bound) == page.node().count() && page.DeltaLowerBound(bound) == page.delta_count();
+}
+
+void AppendLogged(const Index& index, Buffer buffer, const Entry& entry) {
+  GenericXLogState* state = GenericXLogStart(index.rel);
+  const Page image = GenericXLogRegisterBuffer(state, buffer, 0);
+  AppendDelta(image, index.shape, entry);
+  SealPage(image, BufferGetBlockNumber(buffer));
+  GenericXLogFinish(state);
+}
+
+}  // namespace
+
+void LoadEntries(const NodePage& page, const Shape& shape, LoadedEntries* loaded) {
+  AllocateEntries(page.node().count(), page, shape, loaded);
+  loaded->entries.count =
+      MergeEntries(page, 0, page.node().count(), 0, page.delta_count(), &loaded->scratch, &loaded->entries);
+}
+
+void LoadBase(const NodePage& page, const Shape& shape, LoadedEntries* loaded) {
+  AllocateEntries(page.node().count(), page, shape, loaded);
+  loaded->entries.count = MergeEntries(page, 0, page.node().count(), 0, 0, &loaded->scratch, &loaded->entries);
+}
+
+void FreeEntries(LoadedEntries* loaded) { pfree(loaded->memory); }
+
+bool MergeDelta(const Index& index, Buffer buffer) {
+  const NodePage page(BufferGetPage(buffer), index.shape);
+  if (page.delta_count() == 0 || page.entry_count() > core::kMaxEntries) return false;
+  LoadedEntries loaded;
+  core::NodePlan plan;
+  LoadEntries(page, index.shape, &loaded);
+  core::PlanNode(loaded.entries, nullptr, &plan);
+  const bool fits = plan.size <= MaxImageBytes(index.shape, page.inner());
+  if (fits) {
+    Key low, high;
+    page.node().LowFence(&low);
+    if (page.node().has_high_fence()) page.node().HighFence(&high);
+    GenericXLogState* state = GenericXLogStart(index.rel);
+    const Page image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
+    PutNode(image, loaded.entries, plan, page.level(), low, page.node().has_high_fence() ? &high : nullptr);
+    SealPage(image, BufferGetBlockNumber(buffer));
+    GenericXLogFinish(state);
+  }
+  FreeEntries(&loaded);
+  return fits;
+}
+
+void Insert(const Index& index, const Entry& entry) {
+  Key key;
+  Bound bound;
+  EntryKey(entry, index.shape, &key);
+  core::SetBoundBefore(&bound, key, index.shape.key_columns);
+  for (;;) {
+    const Buffer buffer = Descend(index, bound, Direction::kForward, 0, BUFFER_LOCK_EXCLUSIVE);
+    const NodePage page(BufferGetPage(buffer), index.shape);
+    if (page.incomplete_split()) {
+      FinishSplit(index, buffer);
+      continue;
+    }
+    if (page.HasDeltaRoom() || MergeDelta(index, buffer)) {
+      AppendLogged(index, buffer, entry);
+      ReleasePage(buffer);
+      return;
+    }
+    if (!ShareWithRight(index, buffer)) SplitPage(index, buffer, IsAppend(page, bound));
+  }
+}
+
+}  // namespace omendb::tree

@@ -1,0 +1,54 @@
+// Changing the tree.  Every function is one or more atomic actions; after each,
+// the tree is one that every reader and writer can use, and a crash between two
+// leaves at worst an incomplete split, which the next writer that comes by completes.
+//
+// Lock order: on one level from left to right, and from a level to the next above.
+#ifndef OMENDB_TREE_MODIFY_H
+#define OMENDB_TREE_MODIFY_H
+
+#include "tree/page.h"
+
+namespace omendb::tree {
+
+// All entries of a page, base and delta merged, in palloc'd memory.
+struct LoadedEntries {
+  core::Entries entries;  // room for kMaxDelta more
+  core::Entries scratch;
+  void* memory;
+};
+void LoadEntries(const NodePage& page, const Shape& shape, LoadedEntries* loaded);
+// The base's only.
+void LoadBase(const NodePage& page, const Shape& shape, LoadedEntries* loaded);
+void FreeEntries(LoadedEntries* loaded);
+
+// Inserts one entry.
+void Insert(const Index& index, const Entry& entry);
+
+// Makes room in a page that is locked exclusively, by moving its delta into its
+// base.  Returns false, and changes nothing, if that would not give room for kMinDelta entries.
+bool MergeDelta(const Index& index, Buffer buffer);
+
+// Splits a page that is locked exclusively; its lock and pin are gone afterwards.
+// `appending`: new entries come at the right end, so leave the left page full.
+// REQUIRES: at least two entries; no incomplete split.
+void SplitPage(const Index& index, Buffer buffer, bool appending);
+
+// Gives the right sibling of a leaf, locked exclusively, some of its entries.
+// Returns false, and changes nothing and keeps the lock, if that would not help;
+// otherwise lock and pin are gone.
+bool ShareWithRight(const Index& index, Buffer buffer);
+
+// Completes the split of a page that is locked exclusively; lock and pin are gone afterwards.
+void FinishSplit(const Index& index, Buffer buffer);
+
+// Unlinks a page that has no entries (a leaf) or few (an inner node, which gives
+// them to a sibling).  Best effort: returns false if a neighbour is in the way,
+// and then another VACUUM will try again.  Called by VACUUM only, without locks.
+bool UnlinkPage(const Index& index, BlockNumber block, uint32 level);
+
+// Lets the root take the place of its only child, again and again.
+void CollapseRoot(const Index& index);
+
+}  // namespace omendb::tree
+
+#endif  // OMENDB_TREE_MODIFY_H

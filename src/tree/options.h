@@ -1,0 +1,33 @@
+// Storage parameters of an index, as amoptions parses them.
+#ifndef OMENDB_TREE_OPTIONS_H
+#define OMENDB_TREE_OPTIONS_H
+
+#include "pg/postgres.h"
+
+extern "C" {
+#include "utils/rel.h"
+}
+
+namespace omendb::tree {
+
+struct Options {
+  int32 varlena_header;  // reloptions are a varlena; do not touch
+  int fillfactor;        // percent
+};
+
+inline constexpr int kMinFillFactor = 10;
+inline constexpr int kDefaultFillFactor = 90;
+
+inline int FillFactor(Relation rel) {
+  const Options* options = reinterpret_cast<const Options*>(rel->rd_options);
+  return options != nullptr ? options->fillfactor : kDefaultFillFactor;
+}
+
+// Bytes of node image that a page is filled with when its entries come in order.
+inline size_t FillBytes(Relation rel, size_t max_image_bytes) {
+  return max_image_bytes * static_cast<size_t>(FillFactor(rel)) / 100;
+}
+
+}  // namespace omendb::tree
+
+#endif  // OMENDB_TREE_OPTIONS_H

@@ -1,0 +1,372 @@
+#include "tree/page.h"
+
+#include "pg/compat.h"
+
+extern "C" {
+#include "port/pg_crc32c.h"
+#include "storage/indexfsm.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+}
+
+namespace omendb::tree {
+
+using core::Bound;
+using core::Direction;
+using core::Key;
+using core::Node;
+using core::NodeHeader;
+
+namespace {
+
+const uint8_t* BodyOf(Page page) { return reinterpret_cast<const uint8_t*>(page) + SizeOfPageHeaderData; }
+
+bool HoldsNode(const PageSpecial& special) { return (special.flags & (kMetaPage | kDeletedPage)) == 0; }
+
+pg_crc32c BaseCrc(Page page) {
+  const NodeHeader* header = reinterpret_cast<const NodeHeader*>(BodyOf(page));
+  pg_crc32c crc;
+  INIT_CRC32C(crc);
+  COMP_CRC32C(crc, BodyOf(page), header->size);
+  FIN_CRC32C(crc);
+  return crc;
+}
+
+// Everything but the LSN and checksum that PostgreSQL maintains, the hole, the
+// node image, and the field itself.  The block number guards against exchanged pages.
+pg_crc32c PageCrc(Page page, BlockNumber block) {
+  const PageHeader header = reinterpret_cast<PageHeader>(page);
+  PageSpecial special = *SpecialOf(page);
+  special.page_crc = 0;
+  size_t after_base = SizeOfPageHeaderData;
+  if (HoldsNode(special)) after_base += reinterpret_cast<const NodeHeader*>(BodyOf(page))->size;
+  pg_crc32c crc;
+  INIT_CRC32C(crc);
+  COMP_CRC32C(crc, &block, sizeof block);
+  COMP_CRC32C(crc, &header->pd_lower, sizeof header->pd_lower);
+  COMP_CRC32C(crc, &header->pd_upper, sizeof header->pd_upper);
+  COMP_CRC32C(crc, page + after_base, header->pd_lower - after_base);
+  COMP_CRC32C(crc, page + header->pd_upper, header->pd_special - header->pd_upper);
+  COMP_CRC32C(crc, &special, sizeof special);
+  FIN_CRC32C(crc);
+  return crc;
+}
+
+// What a backend remembers of an index in rd_amcache: which blocks it has
+// verified.  A page is verified once a backend, not at every visit.
+struct VerifiedBlocks {
+  uint32 words;
+  uint64 bits[FLEXIBLE_ARRAY_MEMBER];
+};
+
+bool IsVerified(Relation rel, BlockNumber block) {
+  const VerifiedBlocks* verified = static_cast<const VerifiedBlocks*>(rel->rd_amcache);
+  return verified != nullptr && block / 64 < verified->words && (verified->bits[block / 64] >> (block % 64) & 1) != 0;
+}
+
+void RememberVerified(Relation rel, BlockNumber block) {
+  VerifiedBlocks* verified = static_cast<VerifiedBlocks*>(rel->rd_amcache);
+  if (verified == nullptr || block / 64 >= verified->words) {
+    const uint32 old_words = verified != nullptr ? verified->words : 0;
+    const uint32 words = Max(block / 64 + 1, Max(old_words * 2, 16));
+    const Size size = offsetof(VerifiedBlocks, bits) + words * sizeof(uint64);
+    VerifiedBlocks* grown =
+        static_cast<VerifiedBlocks*>(MemoryContextAllocExtended(rel->rd_indexcxt, size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+    grown->words = words;
+    if (verified != nullptr) {
+      memcpy(grown->bits, verified->bits, old_words * sizeof(uint64));
+      pfree(verified);
+    }
+    rel->rd_amcache = verified = grown;
+  }
+  verified->bits[block / 64] |= UINT64CONST(1) << (block % 64);
+}
+
+// Checks a page that this backend has not met, and remembers that it is sound.
+void Verify(Relation rel, const Shape& shape, Buffer buffer) {
+  const BlockNumber block = BufferGetBlockNumber(buffer);
+  const Page page = BufferGetPage(buffer);
+  const char* problem;
+  if (!PageIsSound(page, shape, block, &problem)) ReportCorruption(rel, block, problem);
+  RememberVerified(rel, block);
+}
+
+template <typename T>
+T LoadUnaligned(const uint8_t* at) {
+  T value;
+  memcpy(&value, at, sizeof value);
+  return value;
+}
+
+// Reads the fields of a delta entry with `values` value columns.
+core::Tid DeltaTid(const uint8_t* entry, int values) {
+  const uint8_t* at = entry + 8 * values;
+  return static_cast<core::Tid>(LoadUnaligned<uint32>(at)) << core::kTidOffsetBits | LoadUnaligned<uint16>(at + 4);
+}
+uint8 DeltaClass(const uint8_t* entry, int values, int column) { return entry[8 * values + 6 + column]; }
+
+}  // namespace
+
+void EntryKey(const Entry& entry, const Shape& shape, Key* key) {
+  key->tid = entry.tid;
+  for (int c = 0; c < shape.key_columns; c++) {
+    key->cls[c] = entry.cls[c];
+    key->ordinal[c] = entry.cls[c] == core::kValue ? entry.value[c] : 0;
+  }
+}
+
+bool NodePage::HasDeltaRoom() const {
+  const PageHeader header = reinterpret_cast<PageHeader>(page_);
+  return delta_count() < kMaxDelta &&
+         static_cast<size_t>(header->pd_upper - header->pd_lower) >= delta_stride() + 1;
+}
+
+core::Tid NodePage::DeltaTidAt(uint32_t rank) const { return DeltaTid(DeltaAt(rank), value_columns()); }
+
+void NodePage::DeltaKeyAt(uint32_t rank, Key* key) const {
+  const uint8_t* entry = DeltaAt(rank);
+  const int values = value_columns();
+  key->tid = DeltaTid(entry, values);
+  for (int c = 0; c < shape_.key_columns; c++) {
+    key->cls[c] = DeltaClass(entry, values, c);
+    key->ordinal[c] = LoadUnaligned<uint64>(entry + 8 * c);
+  }
+}
+
+void NodePage::DeltaEntryAt(uint32_t rank, Entry* out) const {
+  const uint8_t* entry = DeltaAt(rank);
+  const int values = value_columns();
+  out->tid = DeltaTid(entry, values);
+  for (int c = 0; c < values; c++) {
+    out->cls[c] = DeltaClass(entry, values, c);
+    out->value[c] = LoadUnaligned<uint64>(entry + 8 * c);
+  }
+  out->child = inner() ? LoadUnaligned<uint32>(entry + 9 * values + 6) : InvalidBlockNumber;
+}
+
+BlockNumber NodePage::DeltaChildAt(uint32_t rank) const {
+  return LoadUnaligned<uint32>(DeltaAt(rank) + 9 * value_columns() + 6);
+}
+
+uint32_t NodePage::DeltaLowerBound(const Bound& bound) const {
+  uint32_t begin = 0, end = delta_count();
+  const int values = value_columns();
+  while (begin < end) {
+    const uint32_t middle = (begin + end) / 2;
+    const uint8_t* entry = DeltaAt(middle);
+    bool below;
+    // The first column decides almost always.
+    const uint64 ordinal = LoadUnaligned<uint64>(entry);
+    if (bound.columns > 0 && bound.key.cls[0] == core::kValue && DeltaClass(entry, values, 0) == core::kValue &&
+        ordinal != bound.key.ordinal[0]) {
+      below = ordinal < bound.key.ordinal[0];
+    } else {
+      Key key;
+      DeltaKeyAt(middle, &key);
+      below = core::CompareBound(bound, key, shape_.key_columns) > 0;
+    }
+    if (below)
+      begin = middle + 1;
+    else
+      end = middle;
+  }
+  return begin;
+}
+
+BlockNumber NodePage::ChildFor(const Bound& bound, Direction direction) const {
+  // The base's candidate is never missing: its first separator is the low fence.
+  const uint32_t index = node_.ChildFor(bound, direction);
+  if (delta_count() == 0) return node_.ChildAt(index);
+
+  Key key;
+  uint32_t rank = DeltaLowerBound(bound);
+  if (direction == Direction::kForward && rank < delta_count()) {
+    DeltaKeyAt(rank, &key);
+    if (core::CompareBound(bound, key, shape_.key_columns) == 0) return DeltaChildAt(rank);
+  }
+  if (rank == 0) return node_.ChildAt(index);
+  rank--;
+  // Both are candidates: the later separator is the closer one.
+  Key base_key;
+  DeltaKeyAt(rank, &key);
+  node_.KeyAt(index, &base_key);
+  return core::CompareKeys(base_key, key, shape_.key_columns) > 0 ? node_.ChildAt(index) : DeltaChildAt(rank);
+}
+
+void InitPage(Page page, BlockNumber left, BlockNumber right, uint16 flags) {
+  PageInit(page, BLCKSZ, sizeof(PageSpecial));
+  PageSpecial* special = SpecialOf(page);
+  special->left = left;
+  special->right = right;
+  special->flags = flags;
+  special->version = kFormatVersion;
+  special->page_id = kPageId;
+}
+
+void PutNode(Page page, const core::Entries& entries, const core::NodePlan& plan, uint32 level, const Key& low,
+             const Key* high) {
+  const PageHeader header = reinterpret_cast<PageHeader>(page);
+  PageSpecial* special = SpecialOf(page);
+  core::WriteNode(entries, plan, level, low, high, reinterpret_cast<uint8_t*>(page) + SizeOfPageHeaderData);
+  header->pd_lower = static_cast<LocationIndex>(SizeOfPageHeaderData + plan.size);
+  header->pd_upper = header->pd_special;
+  special->delta_count = 0;
+  special->base_crc = BaseCrc(page);
+}
+
+void AppendDelta(Page page, const Shape& shape, const Entry& entry) {
+  const PageHeader header = reinterpret_cast<PageHeader>(page);
+  PageSpecial* special = SpecialOf(page);
+  const NodePage view(page, shape);
+  const int values = view.value_columns();
+
+  Key key;
+  Bound bound;
+  EntryKey(entry, shape, &key);
+  core::SetBoundBefore(&bound, key, shape.key_columns);
+  const uint32_t rank = view.DeltaLowerBound(bound);
+  const uint32_t count = special->delta_count;
+
+  header->pd_upper = static_cast<LocationIndex>(header->pd_upper - view.delta_stride());
+  uint8_t* at = reinterpret_cast<uint8_t*>(page) + header->pd_upper;
+  for (int c = 0; c < values; c++, at += 8) {
+    const uint64 value = entry.cls[c] == core::kValue ? entry.value[c] : 0;
+    memcpy(at, &value, 8);
+  }
+  const uint32 block = static_cast<uint32>(core::TidBlock(entry.tid));
+  const uint16 offset = static_cast<uint16>(core::TidOffset(entry.tid));
+  memcpy(at, &block, 4);
+  memcpy(at + 4, &offset, 2);
+  memcpy(at + 6, entry.cls, static_cast<size_t>(values));
+  if (view.inner()) memcpy(at + 6 + values, &entry.child, 4);
+
+  uint8_t* order = reinterpret_cast<uint8_t*>(page) + SizeOfPageHeaderData + view.node().header().size;
+  memmove(order + rank + 1, order + rank, count - rank);
+  order[rank] = static_cast<uint8_t>(count);
+  header->pd_lower++;
+  special->delta_count++;
+}
+
+void InitMetaPage(Page page, const Shape& shape) {
+  InitPage(page, InvalidBlockNumber, InvalidBlockNumber, kMetaPage);
+  MetaBody* meta = MetaBodyOf(page);
+  memset(meta, 0, sizeof *meta);
+  meta->magic = kMagic;
+  meta->version = kFormatVersion;
+  meta->key_columns = static_cast<uint32>(shape.key_columns);
+  meta->value_columns = static_cast<uint32>(shape.value_columns);
+  reinterpret_cast<PageHeader>(page)->pd_lower = SizeOfPageHeaderData + sizeof(MetaBody);
+  SealPage(page, kMetaBlock);
+}
+
+void InitDeletedPage(Page page, BlockNumber left, BlockNumber right, FullTransactionId safe_xid) {
+  InitPage(page, left, right, kDeletedPage);
+  DeletedBodyOf(page)->safe_xid = safe_xid;
+  reinterpret_cast<PageHeader>(page)->pd_lower = SizeOfPageHeaderData + sizeof(DeletedBody);
+}
+
+void SealPage(Page page, BlockNumber block) { SpecialOf(page)->page_crc = PageCrc(page, block); }
+
+bool PageIsSound(Page page, const Shape& shape, BlockNumber block, const char** problem) {
+  const auto fails = [problem](const char* what) {
+    *problem = what;
+    return false;
+  };
+  const PageHeader header = reinterpret_cast<PageHeader>(page);
+  if (PageIsNew(page)) return fails("it is all zeros");
+  if (PageGetPageSize(page) != BLCKSZ || header->pd_special != BLCKSZ - sizeof(PageSpecial) ||
+      header->pd_lower < SizeOfPageHeaderData || header->pd_lower > header->pd_upper ||
+      header->pd_upper > header->pd_special)
+    return fails("its page header is damaged");
+  const PageSpecial& special = *SpecialOf(page);
+  if (special.page_id != kPageId) return fails("it is not a page of an omendb index");
+  if (special.version != kFormatVersion) return fails("its format version is not known");
+
+  const size_t body = header->pd_lower - SizeOfPageHeaderData;
+  if (HoldsNode(special)) {
+    if (body < sizeof(NodeHeader) || reinterpret_cast<const NodeHeader*>(BodyOf(page))->size > body)
+      return fails("its node is larger than the page");
+  } else if (body < ((special.flags & kMetaPage) != 0 ? sizeof(MetaBody) : sizeof(DeletedBody))) {
+    return fails("its body is too short");
+  }
+  if (special.page_crc != PageCrc(page, block)) return fails("its checksum does not match");
+  if (!HoldsNode(special)) {
+    if ((special.flags & kMetaPage) == 0) return true;
+    const MetaBody& meta = *MetaBodyOf(page);
+    if (meta.magic != kMagic) return fails("its magic number is wrong");
+    if (meta.version != kFormatVersion) return fails("its format version is not known");
+    if (meta.key_columns != static_cast<uint32>(shape.key_columns) ||
+        meta.value_columns != static_cast<uint32>(shape.value_columns))
+      return fails("its columns are not those of the index");
+    return true;
+  }
+  if (special.base_crc != BaseCrc(page)) return fails("its node's checksum does not match");
+  if (!Node::IsValid(BodyOf(page), body, shape.key_columns, shape.value_columns))
+    return fails("its node is malformed");
+  // From here on the node can be read; now the delta.
+  const NodePage view(page, shape);
+  const uint32_t count = special.delta_count;
+  if (count > kMaxDelta || header->pd_lower != SizeOfPageHeaderData + view.node().header().size + count ||
+      header->pd_upper != header->pd_special - count * view.delta_stride())
+    return fails("its delta is malformed");
+  const uint8_t* order = BodyOf(page) + view.node().header().size;
+  uint64 seen = 0;
+  for (uint32_t rank = 0; rank < count; rank++) {
+    if (order[rank] >= count || (seen >> order[rank] & 1) != 0) return fails("its delta order is malformed");
+    seen |= UINT64CONST(1) << order[rank];
+  }
+  if (view.inner() && view.node().count() == 0) return fails("it is an inner page without children");
+  return true;
+}
+
+void LockPage(Relation rel, const Shape& shape, Buffer buffer, int lock_mode) {
+  LockBuffer(buffer, lock_mode);
+  if (likely(IsVerified(rel, BufferGetBlockNumber(buffer)))) return;
+  // Whoever comes by a cold relation also learns whether it is ours at all.
+  if (!IsVerified(rel, kMetaBlock) && BufferGetBlockNumber(buffer) != kMetaBlock) {
+    const Buffer meta = ReadBuffer(rel, kMetaBlock);
+    LockBuffer(meta, BUFFER_LOCK_SHARE);
+    Verify(rel, shape, meta);
+    if ((SpecialOf(BufferGetPage(meta))->flags & kMetaPage) == 0)
+      ReportCorruption(rel, kMetaBlock, "it is not a metapage");
+    UnlockReleaseBuffer(meta);
+  }
+  Verify(rel, shape, buffer);
+}
+
+Buffer GetPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mode) {
+  const Buffer buffer = ReadBuffer(rel, block);
+  LockPage(rel, shape, buffer, lock_mode);
+  return buffer;
+}
+
+bool IsRecyclable(Page page) {
+  if (PageIsNew(page)) return true;
+  return IsDeleted(page) && GlobalVisCheckRemovableFullXid(nullptr, DeletedBodyOf(page)->safe_xid);
+}
+
+Buffer AllocatePage(const Index& index) {
+  for (;;) {
+    const BlockNumber block = GetFreeIndexPage(index.rel);
+    if (block == InvalidBlockNumber) break;
+    const Buffer buffer = ReadBuffer(index.rel, block);
+    // Another backend, or this one, may hold the page's lock already: then it is not free.
+    if (ConditionalLockBuffer(buffer)) {
+      const char* problem;
+      const Page page = BufferGetPage(buffer);
+      if (PageIsNew(page) || (PageIsSound(page, index.shape, block, &problem) && IsRecyclable(page))) return buffer;
+      LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+    }
+    ReleaseBuffer(buffer);
+  }
+  return pg::ExtendRelation(index.rel);
+}
+
+void ReportCorruption(Relation rel, BlockNumber block, const char* problem) {
+  ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
+                  errmsg("index \"%s\" contains a corrupted page at block %u", RelationGetRelationName(rel), block),
+                  errdetail("Block %u: %s.", block, problem), errhint("Please REINDEX it.")));
+  pg_unreachable();
+}
+
+}  // namespace omendb::tree

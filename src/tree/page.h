@@ -1,0 +1,212 @@
+// A page of the index: a node's base (core/node.h), its delta, and links.
+//
+//   +---------------------------------------------------------------+
+//   | PageHeaderData (24)                                            |
+//   +---------------------------------------------------------------+ 24
+//   | node image: header, columns, fences, packed words              |
+//   +---------------------------------------------------------------+
+//   | delta order: one byte an entry, slot numbers in key order      |
+//   +---------------------------------------------------------------+ pd_lower
+//   | hole                                                           |
+//   +---------------------------------------------------------------+ pd_upper
+//   | delta entries: slot n-1 ... slot 1, slot 0                     |
+//   +---------------------------------------------------------------+ pd_special
+//   | PageSpecial (24)                                               |
+//   +---------------------------------------------------------------+
+//
+// The delta holds what came since the base was encoded.  A delta entry is
+//
+//   value columns (8 each) | TID block (4), offset (2) | classes (1 each)
+//                                            | child (4), in an inner node only
+//
+// unaligned.  A base entry and a delta entry are equals: readers merge the two.
+//
+// Block 0 is the metapage.  Block 1 is the root, whatever its level: a root that
+// splits moves its entries to two new pages, so no search reads the metapage.
+#ifndef OMENDB_TREE_PAGE_H
+#define OMENDB_TREE_PAGE_H
+
+#include "core/node.h"
+
+#include "pg/postgres.h"
+
+extern "C" {
+#include "access/transam.h"
+#include "storage/bufmgr.h"
+#include "storage/bufpage.h"
+#include "utils/rel.h"
+}
+
+namespace omendb::tree {
+
+inline constexpr BlockNumber kMetaBlock = 0;
+inline constexpr BlockNumber kRootBlock = 1;
+
+inline constexpr uint32 kMagic = 0x6F6D656E;  // "omen"
+inline constexpr uint8 kFormatVersion = 1;
+inline constexpr uint16 kPageId = 0x0DB1;
+
+// Entries of a delta: slot numbers are bytes, and every reader searches it.
+inline constexpr int kMaxDelta = 64;
+// A page is split rather than rewritten when it would have room for fewer.
+inline constexpr int kMinDelta = 8;
+
+enum PageFlags : uint16 {
+  kMetaPage = 1 << 0,
+  kDeletedPage = 1 << 1,      // unlinked; the body is a DeletedBody
+  kIncompleteSplit = 1 << 2,  // the right sibling has no downlink yet
+};
+
+// Special space, 24 bytes.  The page id comes last, where tools look for it.
+struct PageSpecial {
+  BlockNumber left;
+  BlockNumber right;
+  uint32 page_crc;  // CRC-32C of all but the node image; see SealPage
+  uint32 base_crc;  // CRC-32C of the node image
+  uint16 delta_count;
+  uint16 flags;
+  uint8 version;
+  uint8 reserved;
+  uint16 page_id;
+};
+static_assert(sizeof(PageSpecial) == 24);
+
+// The body of the metapage.
+struct MetaBody {
+  uint32 magic;
+  uint32 version;
+  uint32 key_columns;
+  uint32 value_columns;
+  uint32 deleted_pages;  // unlinked and not reused when VACUUM last looked
+  uint32 reserved;
+};
+static_assert(sizeof(MetaBody) == 24);
+
+// The body of a deleted page: no scan that began before this can still arrive.
+struct DeletedBody {
+  FullTransactionId safe_xid;
+};
+static_assert(sizeof(DeletedBody) == 8);
+
+// What the tree must know of an index's columns.
+struct Shape {
+  int key_columns;
+  int value_columns;
+};
+
+// An index opened for the tree.
+struct Index {
+  Relation rel;
+  Shape shape;
+};
+
+// One entry, unpacked.  `child` counts in inner nodes only.
+struct Entry {
+  core::Tid tid;
+  uint64 value[core::kMaxValueColumns];
+  uint8 cls[core::kMaxValueColumns];
+  BlockNumber child;
+};
+
+void EntryKey(const Entry& entry, const Shape& shape, core::Key* key);
+
+inline PageSpecial* SpecialOf(Page page) { return reinterpret_cast<PageSpecial*>(PageGetSpecialPointer(page)); }
+
+// A read view of a page that holds a node.
+class NodePage {
+ public:
+  NodePage(Page page, const Shape& shape)
+      : page_(page), special_(SpecialOf(page)), shape_(shape), node_(Body()) {}
+
+  const core::Node& node() const { return node_; }
+  const PageSpecial& special() const { return *special_; }
+  BlockNumber left() const { return special_->left; }
+  BlockNumber right() const { return special_->right; }
+  uint32 level() const { return node_.level(); }
+  bool inner() const { return node_.inner(); }
+  bool incomplete_split() const { return (special_->flags & kIncompleteSplit) != 0; }
+  uint32 delta_count() const { return special_->delta_count; }
+  uint32 entry_count() const { return node_.count() + delta_count(); }
+
+  int value_columns() const { return inner() ? shape_.key_columns : shape_.value_columns; }
+  size_t delta_stride() const { return DeltaStride(shape_, inner()); }
+  static size_t DeltaStride(const Shape& shape, bool inner) {
+    const size_t values = static_cast<size_t>(inner ? shape.key_columns : shape.value_columns);
+    return 9 * values + 6 + (inner ? 4 : 0);
+  }
+  // Whether one more entry can be appended to the delta.
+  bool HasDeltaRoom() const;
+
+  // Delta entries by their rank in key order.
+  core::Tid DeltaTidAt(uint32_t rank) const;
+  void DeltaKeyAt(uint32_t rank, core::Key* key) const;
+  void DeltaEntryAt(uint32_t rank, Entry* entry) const;
+  BlockNumber DeltaChildAt(uint32_t rank) const;
+  // The rank of the first delta entry above the bound.
+  uint32_t DeltaLowerBound(const core::Bound& bound) const;
+
+  // The child to descend to, base and delta together.
+  BlockNumber ChildFor(const core::Bound& bound, core::Direction direction) const;
+
+ private:
+  const uint8_t* Body() const { return reinterpret_cast<const uint8_t*>(page_) + SizeOfPageHeaderData; }
+  const uint8_t* DeltaAt(uint32_t rank) const {
+    const uint8_t slot = Body()[node_.header().size + rank];
+    return reinterpret_cast<const uint8_t*>(special_) - (slot + 1) * delta_stride();
+  }
+
+  Page page_;
+  const PageSpecial* special_;
+  const Shape& shape_;
+  core::Node node_;
+};
+
+// Bytes that node image, delta order and delta share.
+inline constexpr size_t kPageCapacity = BLCKSZ - SizeOfPageHeaderData - sizeof(PageSpecial);
+// What a node image may take, so that kMinDelta more entries have room.
+inline size_t MaxImageBytes(const Shape& shape, bool inner) {
+  return kPageCapacity - kMinDelta * (NodePage::DeltaStride(shape, inner) + 1);
+}
+
+// --- Writing page images.  `page` is a generic WAL image, or private memory. ---
+
+// An empty page with links and flags.
+void InitPage(Page page, BlockNumber left, BlockNumber right, uint16 flags);
+// Puts a node image on an initialized page; the delta becomes empty.
+void PutNode(Page page, const core::Entries& entries, const core::NodePlan& plan, uint32 level,
+             const core::Key& low, const core::Key* high);
+// REQUIRES: HasDeltaRoom().
+void AppendDelta(Page page, const Shape& shape, const Entry& entry);
+void InitMetaPage(Page page, const Shape& shape);
+void InitDeletedPage(Page page, BlockNumber left, BlockNumber right, FullTransactionId safe_xid);
+// Computes the page's checksums: the last thing done to an image.  The base's
+// checksum is kept from PutNode unless the image was written otherwise.
+void SealPage(Page page, BlockNumber block);
+
+inline MetaBody* MetaBodyOf(Page page) { return reinterpret_cast<MetaBody*>(PageGetContents(page)); }
+inline DeletedBody* DeletedBodyOf(Page page) { return reinterpret_cast<DeletedBody*>(PageGetContents(page)); }
+
+// --- Reading pages. ---
+
+// Reads, pins and locks a block, and returns only if it is a sound page of this
+// index: ERRCODE_INDEX_CORRUPTED otherwise.  The checksums are verified the first
+// time this backend meets the block.
+Buffer GetPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mode);
+// The same for a buffer that is pinned already.
+void LockPage(Relation rel, const Shape& shape, Buffer buffer, int lock_mode);
+// Verifies a page whatever was verified before; `problem` gets what is wrong.
+bool PageIsSound(Page page, const Shape& shape, BlockNumber block, const char** problem);
+
+inline void ReleasePage(Buffer buffer) { UnlockReleaseBuffer(buffer); }
+inline bool IsDeleted(Page page) { return (SpecialOf(page)->flags & kDeletedPage) != 0; }
+
+// A page for a new node, locked exclusively: a recycled one or a new block.
+Buffer AllocatePage(const Index& index);
+// Whether a deleted or never used page may be given a new life.
+bool IsRecyclable(Page page);
+
+[[noreturn]] void ReportCorruption(Relation rel, BlockNumber block, const char* problem);
+
+}  // namespace omendb::tree
+
+#endif  // OMENDB_TREE_PAGE_H

@@ -1,0 +1,100 @@
+// Finding leaves, and reading entries out of them.
+#ifndef OMENDB_TREE_SEARCH_H
+#define OMENDB_TREE_SEARCH_H
+
+#include <type_traits>
+
+#include "tree/page.h"
+
+namespace omendb::tree {
+
+// Descends from the root to the page of `level` in which a search in this
+// direction begins: forward, the one with low <= bound < high; backward, the one
+// with low < bound <= high.  Returns it pinned and locked (lock_mode).  No lock
+// is held on entry to or exit from any other page.  InvalidBuffer if the tree is
+// not that high (only for level > 0).
+Buffer Descend(const Index& index, const core::Bound& bound, core::Direction direction, uint32 level, int lock_mode);
+
+// Whether a locked page is a live node of this level that a search for the bound
+// may begin in: the test that makes any guess at a block number safe.
+bool IsLandingFor(const Index& index, Page page, const core::Bound& bound, core::Direction direction, uint32 level);
+
+// Merges base entries [base_begin, base_end) and delta entries [delta_begin,
+// delta_end) of a page, in key order, to out[0...].  Returns their number.
+// `scratch` has room for kMaxDelta entries of the same shape.
+uint32 MergeEntries(const NodePage& page, uint32 base_begin, uint32 base_end, uint32 delta_begin, uint32 delta_end,
+                    core::Entries* scratch, core::Entries* out);
+
+// Which part of a page lies between two bounds, in base and delta positions.
+struct PageRange {
+  uint32 base_begin, base_end;
+  uint32 delta_begin, delta_end;
+  uint32 size() const { return (base_end - base_begin) + (delta_end - delta_begin); }
+};
+PageRange FindRange(const NodePage& page, const core::Bound& low, const core::Bound& high);
+
+// A position in a scan and the entries read there.  The entries lie in arrays of
+// the caller's memory context and are valid until the next read.
+class LeafReader {
+ public:
+  // Once, before all else.  Its arrays live in `context`.
+  void Init(const Index& index, MemoryContext context);
+  void Free();
+  // Before each scan: lets go of the pin.
+  // snapshot: of the scan.
+  // `columns`: bit c is set if the caller wants value column c of the entries.
+  // keep_pin: leave the leaf pinned while its entries are in use, as nbtree's
+  // README requires of index-only scans and of snapshots that are not MVCC.
+  void Rewind(Snapshot snapshot, uint64 columns, bool keep_pin);
+  void DropPin();
+
+  // Reads the first entries above `from` and below `to`, in key order, at most a
+  // chunk of them; sets `next` to where to go on and `done` if nothing is left.
+  // Returns how many were read; that may be 0 without being done.
+  uint32 ReadForward(const core::Bound& from, const core::Bound& to);
+  // The same from the other end: the last entries below `from` and above `to`.
+  uint32 ReadBackward(const core::Bound& from, const core::Bound& to);
+
+  const core::Entries& entries() const { return entries_; }
+  core::Entries& entries() { return entries_; }
+  bool done() const { return done_; }
+  const core::Bound& next() const { return next_; }
+
+ private:
+  Buffer LockLeaf(const core::Bound& bound, core::Direction direction);
+  void Release(Buffer buffer);
+  void Reserve(uint32 capacity);
+  // Decodes the range's first (or last) chunk; returns whether that was all.
+  bool Take(const NodePage& page, PageRange range, core::Direction direction);
+  void GrowChunk();
+  uint64 KeyColumnMask() const {
+    return (UINT64CONST(1) << index_.shape.key_columns) - 1;
+  }
+
+  Index index_;
+  MemoryContext context_;
+  Snapshot snapshot_;
+  uint64 columns_;
+  bool keep_pin_;
+
+  core::Entries entries_;
+  core::Entries scratch_;  // the delta's share of a merge
+  void* memory_;
+  uint32 capacity_;
+  uint32 chunk_;  // entries to read at most next time; grows while a scan goes on
+  core::Bound next_;
+  bool done_;
+
+  // The leaf read last: where it was, and its fences then.  A guess only.
+  Buffer pinned_;
+  BlockNumber hint_;
+  bool hint_has_high_;
+  core::Key hint_low_, hint_high_;
+};
+
+// It lives in palloc'd memory and in frames that ereport leaves.
+static_assert(std::is_trivially_destructible_v<LeafReader>);
+
+}  // namespace omendb::tree
+
+#endif  // OMENDB_TREE_SEARCH_H

@@ -1,0 +1,362 @@
+#include "tree/modify.h"
+
+#include "tree/options.h"
+#include "tree/search.h"
+
+extern "C" {
+#include "access/generic_xlog.h"
+}
+
+namespace omendb::tree {
+
+using core::Bound;
+using core::Direction;
+using core::Entries;
+using core::Key;
+using core::NodePlan;
+
+namespace {
+
+// One half of a split: a base, and delta entries taken over from the old page.
+struct Half {
+  Entries base;
+  NodePlan plan;
+  uint32 delta_begin, delta_end;
+};
+
+struct Split {
+  Key low, separator, high;
+  bool has_high;
+  uint32 level;
+  Half left, right;
+  LoadedEntries loaded;
+};
+
+bool Fits(const Half& half, const Shape& shape, bool inner) {
+  return half.plan.size <= MaxImageBytes(shape, inner);
+}
+
+void SetSeparator(Split* split, uint32 at) {
+  Key left, right;
+  split->loaded.entries.KeyAt(at - 1, &left);
+  split->loaded.entries.KeyAt(at, &right);
+  core::MakeSeparator(left, right, split->loaded.entries.key_columns, &split->separator);
+}
+
+// Divides base and delta merged.  False if a half would not fit a page: one
+// entry between others can make every residual of a half wider.
+bool DivideMerged(const Index& index, const NodePage& page, bool appending, Split* split) {
+  LoadEntries(page, index.shape, &split->loaded);
+  const Entries& all = split->loaded.entries;
+  uint32 at = all.count / 2;
+  split->left.delta_begin = split->left.delta_end = split->right.delta_begin = split->right.delta_end = 0;
+  if (appending) {
+    const size_t fill = FillBytes(index.rel, MaxImageBytes(index.shape, page.inner()));
+    at = core::PlanPrefix(all.Slice(0, all.count - 1), fill, all.count - 1, &split->left.plan);
+  } else if (at <= core::kMaxEntries) {
+    core::PlanNode(all.Slice(0, at), nullptr, &split->left.plan);
+  }
+  if (at <= core::kMaxEntries && all.count - at <= core::kMaxEntries) {
+    core::PlanNode(all.Slice(at, all.count), nullptr, &split->right.plan);
+    if (Fits(split->left, index.shape, page.inner()) && Fits(split->right, index.shape, page.inner())) {
+      split->left.base = all.Slice(0, at);
+      split->right.base = all.Slice(at, all.count);
+      SetSeparator(split, at);
+      return true;
+    }
+  }
+  FreeEntries(&split->loaded);
+  return false;
+}
+
+// Divides the base and leaves the delta entries delta entries.  The left half
+// never needs more room than the page had, because the models it had are
+// candidates again; the right half at most a bit more per column and entry than
+// the same entries did, so that some point from the middle on always does.
+void DivideBase(const Index& index, const NodePage& page, Split* split) {
+  LoadBase(page, index.shape, &split->loaded);
+  const Entries& base = split->loaded.entries;
+  if (base.count < 2) ReportCorruption(index.rel, kRootBlock, "a page with one entry cannot be split");
+  const size_t delta_bytes = page.delta_count() * (page.delta_stride() + 1);
+  for (uint32 at = base.count / 2;; at += (base.count - at) / 2) {
+    split->left.base = base.Slice(0, at);
+    split->right.base = base.Slice(at, base.count);
+    core::PlanNode(split->left.base, &page.node(), &split->left.plan);
+    core::PlanNode(split->right.base, nullptr, &split->right.plan);
+    SetSeparator(split, at);
+    Bound bound;
+    core::SetBoundBefore(&bound, split->separator, index.shape.key_columns);
+    const uint32 rank = page.DeltaLowerBound(bound);
+    split->left.delta_begin = 0;
+    split->left.delta_end = split->right.delta_begin = rank;
+    split->right.delta_end = page.delta_count();
+    if (Max(split->left.plan.size, split->right.plan.size) + delta_bytes <= kPageCapacity) return;
+    if (base.count - at < 2)
+      ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                      errmsg("could not split a page of index \"%s\"", RelationGetRelationName(index.rel)),
+                      errdetail("Its entries are too wide.")));
+  }
+}
+
+void WriteHalf(Page image, const Index& index, const NodePage& old, const Split& split, const Half& half,
+               const Key& low, const Key* high, BlockNumber block) {
+  PutNode(image, half.base, half.plan, split.level, low, high);
+  for (uint32 rank = half.delta_begin; rank < half.delta_end; rank++) {
+    Entry entry;
+    old.DeltaEntryAt(rank, &entry);
+    AppendDelta(image, index.shape, entry);
+  }
+  SealPage(image, block);
+}
+
+// The root keeps its block: its halves become two new pages below it.
+void SplitRoot(const Index& index, Buffer buffer, const NodePage& page, const Split& split) {
+  const Buffer left = AllocatePage(index), right = AllocatePage(index);
+  const BlockNumber left_block = BufferGetBlockNumber(left), right_block = BufferGetBlockNumber(right);
+
+  uint64 memory[2 * (2 * core::kMaxKeyColumns + 3)];
+  Entries downlinks;
+  core::LayOutEntries(&downlinks, memory, 2, index.shape.key_columns, index.shape.key_columns, true);
+  downlinks.count = 2;
+  const Key* separators[] = {&split.low, &split.separator};
+  for (uint32 i = 0; i < 2; i++) {
+    for (int c = 0; c < index.shape.key_columns; c++) {
+      downlinks.value[c][i] = separators[i]->ordinal[c];
+      downlinks.cls[c][i] = separators[i]->cls[c];
+    }
+    downlinks.tid_block[i] = core::TidBlock(separators[i]->tid);
+    downlinks.tid_offset[i] = core::TidOffset(separators[i]->tid);
+    downlinks.child[i] = i == 0 ? left_block : right_block;
+  }
+  NodePlan plan;
+  core::PlanNode(downlinks, nullptr, &plan);
+
+  GenericXLogState* state = GenericXLogStart(index.rel);
+  const Page left_image = GenericXLogRegisterBuffer(state, left, GENERIC_XLOG_FULL_IMAGE);
+  const Page right_image = GenericXLogRegisterBuffer(state, right, GENERIC_XLOG_FULL_IMAGE);
+  const Page root_image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
+  InitPage(left_image, InvalidBlockNumber, right_block, 0);
+  WriteHalf(left_image, index, page, split, split.left, split.low, &split.separator, left_block);
+  InitPage(right_image, left_block, InvalidBlockNumber, 0);
+  WriteHalf(right_image, index, page, split, split.right, split.separator, nullptr, right_block);
+  InitPage(root_image, InvalidBlockNumber, InvalidBlockNumber, 0);
+  PutNode(root_image, downlinks, plan, split.level + 1, split.low, nullptr);
+  SealPage(root_image, kRootBlock);
+  GenericXLogFinish(state);
+  ReleasePage(right);
+  ReleasePage(left);
+  ReleasePage(buffer);
+}
+
+// Puts a downlink to `child` into the level above; `left` is the page whose split
+// that completes.  It stays locked throughout, so that nobody else completes it.
+void InsertDownlink(const Index& index, Buffer left, uint32 parent_level, const Key& separator, BlockNumber child) {
+  Entry entry;
+  entry.tid = separator.tid;
+  entry.child = child;
+  for (int c = 0; c < index.shape.key_columns; c++) {
+    entry.value[c] = separator.ordinal[c];
+    entry.cls[c] = separator.cls[c];
+  }
+  Bound bound;
+  core::SetBoundBefore(&bound, separator, index.shape.key_columns);
+  for (;;) {
+    const Buffer buffer = Descend(index, bound, Direction::kForward, parent_level, BUFFER_LOCK_EXCLUSIVE);
+    if (!BufferIsValid(buffer))
+      ReportCorruption(index.rel, BufferGetBlockNumber(left), "it has a sibling but no level above");
+    const NodePage page(BufferGetPage(buffer), index.shape);
+    if (page.incomplete_split()) {
+      FinishSplit(index, buffer);
+      continue;
+    }
+    if (!page.HasDeltaRoom() && !MergeDelta(index, buffer)) {
+      const bool last = page.right() == InvalidBlockNumber && page.node().LowerBound(bound) == page.node().count() &&
+                        page.DeltaLowerBound(bound) == page.delta_count();
+      SplitPage(index, buffer, last);
+      continue;
+    }
+    GenericXLogState* state = GenericXLogStart(index.rel);
+    const Page parent_image = GenericXLogRegisterBuffer(state, buffer, 0);
+    const Page left_image = GenericXLogRegisterBuffer(state, left, 0);
+    AppendDelta(parent_image, index.shape, entry);
+    SealPage(parent_image, BufferGetBlockNumber(buffer));
+    SpecialOf(left_image)->flags &= static_cast<uint16>(~kIncompleteSplit);
+    SealPage(left_image, BufferGetBlockNumber(left));
+    GenericXLogFinish(state);
+    ReleasePage(buffer);
+    return;
+  }
+}
+
+}  // namespace
+
+void FinishSplit(const Index& index, Buffer buffer) {
+  const NodePage page(BufferGetPage(buffer), index.shape);
+  Key separator;
+  page.node().HighFence(&separator);
+  InsertDownlink(index, buffer, page.level() + 1, separator, page.right());
+  ReleasePage(buffer);
+}
+
+void SplitPage(const Index& index, Buffer buffer, bool appending) {
+  const NodePage page(BufferGetPage(buffer), index.shape);
+  const BlockNumber block = BufferGetBlockNumber(buffer);
+  Split split;
+  page.node().LowFence(&split.low);
+  split.has_high = page.node().has_high_fence();
+  if (split.has_high) page.node().HighFence(&split.high);
+  split.level = page.level();
+  if (!DivideMerged(index, page, appending, &split)) DivideBase(index, page, &split);
+
+  if (block == kRootBlock) {
+    SplitRoot(index, buffer, page, split);
+    FreeEntries(&split.loaded);
+    return;
+  }
+
+  const BlockNumber left = page.left(), right = page.right();
+  const Buffer new_buffer = AllocatePage(index);
+  const BlockNumber new_block = BufferGetBlockNumber(new_buffer);
+  const Buffer right_buffer = right == InvalidBlockNumber
+                                  ? InvalidBuffer
+                                  : GetPage(index.rel, index.shape, right, BUFFER_LOCK_EXCLUSIVE);
+  if (BufferIsValid(right_buffer) && SpecialOf(BufferGetPage(right_buffer))->left != block)
+    ReportCorruption(index.rel, right, "its left link does not lead back");
+
+  GenericXLogState* state = GenericXLogStart(index.rel);
+  const Page left_image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
+  const Page new_image = GenericXLogRegisterBuffer(state, new_buffer, GENERIC_XLOG_FULL_IMAGE);
+  InitPage(left_image, left, new_block, kIncompleteSplit);
+  WriteHalf(left_image, index, page, split, split.left, split.low, &split.separator, block);
+  InitPage(new_image, block, right, 0);
+  WriteHalf(new_image, index, page, split, split.right, split.separator, split.has_high ? &split.high : nullptr,
+            new_block);
+  if (BufferIsValid(right_buffer)) {
+    const Page right_image = GenericXLogRegisterBuffer(state, right_buffer, 0);
+    SpecialOf(right_image)->left = new_block;
+    SealPage(right_image, right);
+  }
+  GenericXLogFinish(state);
+  if (BufferIsValid(right_buffer)) ReleasePage(right_buffer);
+  ReleasePage(new_buffer);
+  FreeEntries(&split.loaded);
+
+  FinishSplit(index, buffer);
+}
+
+namespace {
+
+// Sharing pays only if both pages are left with room for a while.
+inline size_t SharedImageBytes(const Shape& shape) { return MaxImageBytes(shape, false) * 7 / 8; }
+
+// The entries of two neighbours, one after the other.
+void Concatenate(const Shape& shape, const Entries& left, const Entries& right, LoadedEntries* both) {
+  const uint32 total = left.count + right.count;
+  both->memory = palloc(core::EntriesBytes(total, shape.value_columns, false));
+  core::LayOutEntries(&both->entries, both->memory, total, shape.key_columns, shape.value_columns, false);
+  both->entries.count = total;
+  for (uint32 i = 0; i < left.count; i++) core::CopyEntry(&both->entries, i, left, i);
+  for (uint32 i = 0; i < right.count; i++) core::CopyEntry(&both->entries, left.count + i, right, i);
+}
+
+// Finds the downlink to `child` among the entries of its parent.  Returns its
+// position, or count if it is not there.
+uint32 FindDownlink(const Entries& entries, BlockNumber child) {
+  uint32 i = 0;
+  while (i < entries.count && entries.child[i] != child) i++;
+  return i;
+}
+
+}  // namespace
+
+bool ShareWithRight(const Index& index, Buffer buffer) {
+  const Shape& shape = index.shape;
+  const NodePage page(BufferGetPage(buffer), shape);
+  if (page.inner() || page.right() == InvalidBlockNumber) return false;
+  const Buffer right_buffer = GetPage(index.rel, shape, page.right(), BUFFER_LOCK_EXCLUSIVE);
+  const NodePage right(BufferGetPage(right_buffer), shape);
+  const PageHeader right_header = reinterpret_cast<PageHeader>(BufferGetPage(right_buffer));
+  // A cheap look first.
+  if (right.incomplete_split() || right.node().header().size > MaxImageBytes(shape, false) * 5 / 8 ||
+      right_header->pd_upper - right_header->pd_lower < BLCKSZ / 4) {
+    ReleasePage(right_buffer);
+    return false;
+  }
+
+  LoadedEntries left_entries, right_entries, both;
+  LoadEntries(page, shape, &left_entries);
+  LoadEntries(right, shape, &right_entries);
+  Concatenate(shape, left_entries.entries, right_entries.entries, &both);
+  const uint32 total = both.entries.count, at = total / 2, moved_from = left_entries.entries.count;
+  FreeEntries(&left_entries);
+  FreeEntries(&right_entries);
+
+  bool shared = false;
+  if (at < moved_from && at > 0 && total - at <= core::kMaxEntries) {
+    NodePlan left_plan, right_plan;
+    core::PlanNode(both.entries.Slice(0, at), nullptr, &left_plan);
+    core::PlanNode(both.entries.Slice(at, total), nullptr, &right_plan);
+    if (Max(left_plan.size, right_plan.size) <= SharedImageBytes(shape)) {
+      Key low, old_separator, separator, right_high, left_key, right_key;
+      page.node().LowFence(&low);
+      page.node().HighFence(&old_separator);
+      if (right.node().has_high_fence()) right.node().HighFence(&right_high);
+      both.entries.KeyAt(at - 1, &left_key);
+      both.entries.KeyAt(at, &right_key);
+      core::MakeSeparator(left_key, right_key, shape.key_columns, &separator);
+
+      // The right page's downlink must get the new separator in the same action.
+      // As the first of its parent it would have to change further up: leave it then.
+      Bound bound;
+      core::SetBoundBefore(&bound, old_separator, shape.key_columns);
+      const Buffer parent_buffer = Descend(index, bound, Direction::kForward, 1, BUFFER_LOCK_EXCLUSIVE);
+      if (!BufferIsValid(parent_buffer))
+        ReportCorruption(index.rel, BufferGetBlockNumber(buffer), "it has a sibling but no level above");
+      const NodePage parent(BufferGetPage(parent_buffer), shape);
+      LoadedEntries downlinks;
+      LoadEntries(parent, shape, &downlinks);
+      const uint32 downlink = FindDownlink(downlinks.entries, page.right());
+      if (downlink > 0 && downlink < downlinks.entries.count && downlinks.entries.count <= core::kMaxEntries) {
+        for (int c = 0; c < shape.key_columns; c++) {
+          downlinks.entries.value[c][downlink] = separator.ordinal[c];
+          downlinks.entries.cls[c][downlink] = separator.cls[c];
+        }
+        downlinks.entries.tid_block[downlink] = core::TidBlock(separator.tid);
+        downlinks.entries.tid_offset[downlink] = core::TidOffset(separator.tid);
+        NodePlan parent_plan;
+        core::PlanNode(downlinks.entries, nullptr, &parent_plan);
+        if (parent_plan.size <= MaxImageBytes(shape, true)) {
+          Key parent_low, parent_high;
+          parent.node().LowFence(&parent_low);
+          const bool parent_has_high = parent.node().has_high_fence();
+          if (parent_has_high) parent.node().HighFence(&parent_high);
+          const uint32 parent_level = parent.level();
+          const bool right_has_high = right.node().has_high_fence();
+
+          GenericXLogState* state = GenericXLogStart(index.rel);
+          const Page left_image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
+          const Page right_image = GenericXLogRegisterBuffer(state, right_buffer, GENERIC_XLOG_FULL_IMAGE);
+          const Page parent_image = GenericXLogRegisterBuffer(state, parent_buffer, GENERIC_XLOG_FULL_IMAGE);
+          PutNode(left_image, both.entries.Slice(0, at), left_plan, 0, low, &separator);
+          SealPage(left_image, BufferGetBlockNumber(buffer));
+          PutNode(right_image, both.entries.Slice(at, total), right_plan, 0, separator,
+                  right_has_high ? &right_high : nullptr);
+          SealPage(right_image, BufferGetBlockNumber(right_buffer));
+          PutNode(parent_image, downlinks.entries, parent_plan, parent_level, parent_low,
+                  parent_has_high ? &parent_high : nullptr);
+          SealPage(parent_image, BufferGetBlockNumber(parent_buffer));
+          GenericXLogFinish(state);
+          shared = true;
+        }
+      }
+      FreeEntries(&downlinks);
+      ReleasePage(parent_buffer);
+    }
+  }
+  FreeEntries(&both);
+  ReleasePage(right_buffer);
+  if (shared) ReleasePage(buffer);
+  return shared;
+}
+
+}  // namespace omendb::tree

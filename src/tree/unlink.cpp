@@ -1,0 +1,270 @@
+// Taking empty pages out of the tree.
+//
+// A page gives its key range, and in an inner node its entries, to a sibling
+// under the same parent: to the right one where there is one, whose low fence
+// drops, else to the left one, whose high fence rises.  Left sibling, page, right
+// sibling and parent change in one atomic action.  Readers on their way to the
+// page find it deleted, and readers that left a sibling before find their bound
+// outside the fences they expected; either starts again from the root.
+#include <initializer_list>
+
+#include "tree/modify.h"
+
+#include "tree/search.h"
+
+extern "C" {
+#include "access/generic_xlog.h"
+#include "miscadmin.h"
+}
+
+namespace omendb::tree {
+
+using core::Bound;
+using core::Direction;
+using core::Entries;
+using core::Key;
+using core::NodePlan;
+
+namespace {
+
+// The pages that unlinking one page locks.
+struct Neighbourhood {
+  Buffer left = InvalidBuffer, page = InvalidBuffer, right = InvalidBuffer, parent = InvalidBuffer;
+
+  void Release() {
+    for (Buffer buffer : {parent, right, page, left})
+      if (BufferIsValid(buffer)) ReleasePage(buffer);
+    left = page = right = parent = InvalidBuffer;
+  }
+};
+
+bool IsLiveNode(Page page, const Shape& shape, uint32 level) {
+  return (SpecialOf(page)->flags & (kDeletedPage | kMetaPage)) == 0 && NodePage(page, shape).level() == level;
+}
+
+// An inner node gives its entries away only if they are as few as this.
+constexpr uint32 kFewEntries = 1;
+
+// Locks the page and its siblings, from left to right.  False if the page is not
+// what it was, or a sibling is in the middle of a change.
+bool LockSiblings(const Index& index, BlockNumber block, uint32 level, Neighbourhood* pages, Key* low) {
+  const Shape& shape = index.shape;
+  Buffer buffer = GetPage(index.rel, shape, block, BUFFER_LOCK_SHARE);
+  if (!IsLiveNode(BufferGetPage(buffer), shape, level)) {
+    ReleasePage(buffer);
+    return false;
+  }
+  const BlockNumber left = SpecialOf(BufferGetPage(buffer))->left;
+  NodePage(BufferGetPage(buffer), shape).node().LowFence(low);
+  ReleasePage(buffer);
+
+  if (left != InvalidBlockNumber) {
+    pages->left = GetPage(index.rel, shape, left, BUFFER_LOCK_EXCLUSIVE);
+    const Page page = BufferGetPage(pages->left);
+    // An incomplete split on the left means that this page has no downlink yet.
+    if (!IsLiveNode(page, shape, level) || SpecialOf(page)->right != block || NodePage(page, shape).incomplete_split())
+      return false;
+  }
+  pages->page = GetPage(index.rel, shape, block, BUFFER_LOCK_EXCLUSIVE);
+  const Page page = BufferGetPage(pages->page);
+  if (!IsLiveNode(page, shape, level) || SpecialOf(page)->left != left) return false;
+  const NodePage view(page, shape);
+  if (view.incomplete_split() || view.entry_count() > (level == 0 ? 0 : kFewEntries)) return false;
+  view.node().LowFence(low);
+  if (view.right() != InvalidBlockNumber) {
+    pages->right = GetPage(index.rel, shape, view.right(), BUFFER_LOCK_EXCLUSIVE);
+    if (SpecialOf(BufferGetPage(pages->right))->left != block)
+      ReportCorruption(index.rel, view.right(), "its left link does not lead back");
+  }
+  return true;
+}
+
+// A sibling's new base: its own, with the page's entries before or behind.
+struct Heir {
+  LoadedEntries own;
+  Entries base;
+  NodePlan plan;
+  void* memory = nullptr;
+};
+
+// False if the sibling has no room for the page's entries.
+bool PlanHeir(const Index& index, const NodePage& sibling, const NodePage& page, bool page_first, Heir* heir) {
+  LoadBase(sibling, index.shape, &heir->own);
+  heir->base = heir->own.entries;
+  if (page.entry_count() > 0) {
+    LoadedEntries given;
+    LoadEntries(page, index.shape, &given);
+    const uint32 total = heir->base.count + given.entries.count;
+    const int values = page.value_columns();
+    heir->memory = palloc(core::EntriesBytes(total, values, page.inner()));
+    core::LayOutEntries(&heir->base, heir->memory, total, index.shape.key_columns, values, page.inner());
+    heir->base.count = total;
+    const Entries& first = page_first ? given.entries : heir->own.entries;
+    const Entries& second = page_first ? heir->own.entries : given.entries;
+    for (uint32 i = 0; i < first.count; i++) core::CopyEntry(&heir->base, i, first, i);
+    for (uint32 i = 0; i < second.count; i++) core::CopyEntry(&heir->base, first.count + i, second, i);
+    FreeEntries(&given);
+  }
+  if (heir->base.count > core::kMaxEntries) return false;
+  core::PlanNode(heir->base, page.entry_count() == 0 ? &sibling.node() : nullptr, &heir->plan);
+  return heir->plan.size + sibling.delta_count() * (sibling.delta_stride() + 1) <= kPageCapacity;
+}
+
+void WriteHeir(const Index& index, Page image, const NodePage& sibling, const Heir& heir, const Key& low,
+               const Key* high) {
+  PutNode(image, heir.base, heir.plan, sibling.level(), low, high);
+  for (uint32 rank = 0; rank < sibling.delta_count(); rank++) {
+    Entry entry;
+    sibling.DeltaEntryAt(rank, &entry);
+    AppendDelta(image, index.shape, entry);
+  }
+}
+
+// With all pages locked: who inherits, and the change itself.
+bool Unlink(const Index& index, const Neighbourhood& pages, const Key& low) {
+  const Shape& shape = index.shape;
+  const NodePage page(BufferGetPage(pages.page), shape);
+  const NodePage parent(BufferGetPage(pages.parent), shape);
+  const BlockNumber block = BufferGetBlockNumber(pages.page);
+
+  LoadedEntries downlinks;
+  LoadEntries(parent, shape, &downlinks);
+  Entries& links = downlinks.entries;
+  uint32 at = 0;
+  while (at < links.count && links.child[at] != block) at++;
+  const bool to_right = at + 1 < links.count && links.child[at + 1] == page.right();
+  const bool to_left = !to_right && at > 0 && at < links.count && links.child[at - 1] == page.left();
+  bool done = false;
+  if (to_right || to_left) {
+    const Buffer heir_buffer = to_right ? pages.right : pages.left;
+    const NodePage sibling(BufferGetPage(heir_buffer), shape);
+    Heir heir;
+    NodePlan parent_plan;
+    const bool fits = PlanHeir(index, sibling, page, to_right, &heir);
+    // The page's range, from its low fence on, is the right sibling's now; or the
+    // left sibling's, and then its downlink goes.
+    if (to_right) links.child[at] = page.right();
+    const uint32 gone = to_right ? at + 1 : at;
+    core::MoveEntries(&links, gone, gone + 1, links.count - gone - 1);
+    links.count--;
+    if (links.count <= core::kMaxEntries) core::PlanNode(links, nullptr, &parent_plan);
+    if (fits && links.count <= core::kMaxEntries && parent_plan.size <= kPageCapacity) {
+      Key parent_low, parent_high, sibling_low, sibling_high, page_high;
+      const bool parent_has_high = parent.node().has_high_fence();
+      parent.node().LowFence(&parent_low);
+      if (parent_has_high) parent.node().HighFence(&parent_high);
+      const bool sibling_has_high = sibling.node().has_high_fence(), page_has_high = page.node().has_high_fence();
+      sibling.node().LowFence(&sibling_low);
+      if (sibling_has_high) sibling.node().HighFence(&sibling_high);
+      if (page_has_high) page.node().HighFence(&page_high);
+
+      GenericXLogState* state = GenericXLogStart(index.rel);
+      if (BufferIsValid(pages.left)) {
+        const Page image = GenericXLogRegisterBuffer(state, pages.left, to_left ? GENERIC_XLOG_FULL_IMAGE : 0);
+        SpecialOf(image)->right = page.right();
+        if (to_left) WriteHeir(index, image, sibling, heir, sibling_low, page_has_high ? &page_high : nullptr);
+        SealPage(image, page.left());
+      }
+      if (BufferIsValid(pages.right)) {
+        const Page image = GenericXLogRegisterBuffer(state, pages.right, to_right ? GENERIC_XLOG_FULL_IMAGE : 0);
+        SpecialOf(image)->left = page.left();
+        if (to_right) WriteHeir(index, image, sibling, heir, low, sibling_has_high ? &sibling_high : nullptr);
+        SealPage(image, page.right());
+      }
+      const Page page_image = GenericXLogRegisterBuffer(state, pages.page, GENERIC_XLOG_FULL_IMAGE);
+      InitDeletedPage(page_image, page.left(), page.right(), ReadNextFullTransactionId());
+      SealPage(page_image, block);
+      const Page parent_image = GenericXLogRegisterBuffer(state, pages.parent, GENERIC_XLOG_FULL_IMAGE);
+      PutNode(parent_image, links, parent_plan, parent.level(), parent_low, parent_has_high ? &parent_high : nullptr);
+      SealPage(parent_image, BufferGetBlockNumber(pages.parent));
+      GenericXLogFinish(state);
+      done = true;
+    }
+    if (heir.memory != nullptr) pfree(heir.memory);
+    FreeEntries(&heir.own);
+  }
+  FreeEntries(&downlinks);
+  return done;
+}
+
+}  // namespace
+
+bool UnlinkPage(const Index& index, BlockNumber block, uint32 level) {
+  check_stack_depth();
+  for (bool again = true;; again = false) {
+    Neighbourhood pages;
+    Key low;
+    if (!LockSiblings(index, block, level, &pages, &low)) {
+      pages.Release();
+      return false;
+    }
+    Bound bound;
+    core::SetBoundBefore(&bound, low, index.shape.key_columns);
+    pages.parent = Descend(index, bound, Direction::kForward, level + 1, BUFFER_LOCK_EXCLUSIVE);
+    if (!BufferIsValid(pages.parent)) {
+      pages.Release();
+      return false;
+    }
+    const BlockNumber parent = BufferGetBlockNumber(pages.parent);
+    const bool only_child = NodePage(BufferGetPage(pages.parent), index.shape).entry_count() == 1;
+    const bool done = !only_child && Unlink(index, pages, low);
+    pages.Release();
+    // An only child has no sibling to inherit: its parent goes to a sibling first.
+    if (done || !only_child || !again || parent == kRootBlock) return done;
+    if (!UnlinkPage(index, parent, level + 1)) return false;
+  }
+}
+
+void CollapseRoot(const Index& index) {
+  const Shape& shape = index.shape;
+  for (;;) {
+    Buffer root = GetPage(index.rel, shape, kRootBlock, BUFFER_LOCK_SHARE);
+    const auto only_child = [&]() -> BlockNumber {
+      const NodePage page(BufferGetPage(root), shape);
+      if (!page.inner() || page.entry_count() != 1) return InvalidBlockNumber;
+      return page.node().ChildAt(0);
+    };
+    const BlockNumber block = only_child();
+    ReleasePage(root);
+    if (block == InvalidBlockNumber) return;
+
+    const Buffer child = GetPage(index.rel, shape, block, BUFFER_LOCK_EXCLUSIVE);
+    root = GetPage(index.rel, shape, kRootBlock, BUFFER_LOCK_EXCLUSIVE);
+    const Page child_raw = BufferGetPage(child);
+    bool done = false;
+    if (only_child() == block && !IsDeleted(child_raw)) {
+      const NodePage page(child_raw, shape);
+      if (page.left() == InvalidBlockNumber && page.right() == InvalidBlockNumber && !page.incomplete_split()) {
+        LoadedEntries base;
+        NodePlan plan;
+        Key low;
+        LoadBase(page, shape, &base);
+        core::PlanNode(base.entries, &page.node(), &plan);
+        page.node().LowFence(&low);
+        if (plan.size + page.delta_count() * (page.delta_stride() + 1) <= kPageCapacity) {
+          GenericXLogState* state = GenericXLogStart(index.rel);
+          const Page root_image = GenericXLogRegisterBuffer(state, root, GENERIC_XLOG_FULL_IMAGE);
+          const Page child_image = GenericXLogRegisterBuffer(state, child, GENERIC_XLOG_FULL_IMAGE);
+          InitPage(root_image, InvalidBlockNumber, InvalidBlockNumber, 0);
+          PutNode(root_image, base.entries, plan, page.level(), low, nullptr);
+          for (uint32 rank = 0; rank < page.delta_count(); rank++) {
+            Entry entry;
+            page.DeltaEntryAt(rank, &entry);
+            AppendDelta(root_image, shape, entry);
+          }
+          SealPage(root_image, kRootBlock);
+          InitDeletedPage(child_image, InvalidBlockNumber, InvalidBlockNumber, ReadNextFullTransactionId());
+          SealPage(child_image, block);
+          GenericXLogFinish(state);
+          done = true;
+        }
+        FreeEntries(&base);
+      }
+    }
+    ReleasePage(root);
+    ReleasePage(child);
+    if (!done) return;
+  }
+}
+
+}  // namespace omendb::tree

@@ -1,0 +1,174 @@
+#include "tree/vacuum.h"
+
+#include "tree/modify.h"
+#include "tree/search.h"
+
+extern "C" {
+#include "access/generic_xlog.h"
+#include "commands/vacuum.h"
+#include "storage/indexfsm.h"
+#include "storage/lmgr.h"
+}
+
+namespace omendb::tree {
+
+using core::Bound;
+using core::Direction;
+using core::Key;
+
+namespace {
+
+// Removes the entries of dead rows from the loaded ones; returns how many.
+uint32 RemoveDead(core::Entries* entries, IndexBulkDeleteCallback callback, void* callback_state) {
+  uint32 kept = 0;
+  for (uint32 i = 0; i < entries->count; i++) {
+    ItemPointerData tid;
+    ItemPointerSet(&tid, static_cast<BlockNumber>(entries->tid_block[i]),
+                   static_cast<OffsetNumber>(entries->tid_offset[i]));
+    if (callback(&tid, callback_state)) continue;
+    if (kept != i) core::CopyEntry(entries, kept, *entries, i);
+    kept++;
+  }
+  const uint32 removed = entries->count - kept;
+  entries->count = kept;
+  return removed;
+}
+
+enum class LeafOutcome { kDone, kSplit };
+
+// Cleans a leaf on which we hold a cleanup lock.  Entries may need more room once
+// some are gone (a gap bends the line through the rest): then the leaf is split
+// first, lock and pin are gone, and its left half is to be visited again.
+LeafOutcome CleanLeaf(const Index& index, Buffer buffer, IndexBulkDeleteCallback callback, void* callback_state,
+                      IndexBulkDeleteResult* stats, uint32* left_over) {
+  const NodePage page(BufferGetPage(buffer), index.shape);
+  LoadedEntries loaded;
+  LoadEntries(page, index.shape, &loaded);
+  const uint32 removed = RemoveDead(&loaded.entries, callback, callback_state);
+  if (removed > 0) {
+    core::NodePlan plan;
+    if (loaded.entries.count <= core::kMaxEntries) core::PlanNode(loaded.entries, nullptr, &plan);
+    if (loaded.entries.count > core::kMaxEntries || plan.size > kPageCapacity) {
+      FreeEntries(&loaded);
+      if (page.incomplete_split())
+        FinishSplit(index, buffer);
+      else
+        SplitPage(index, buffer, false);
+      return LeafOutcome::kSplit;
+    }
+    Key low, high;
+    page.node().LowFence(&low);
+    const bool has_high = page.node().has_high_fence();
+    if (has_high) page.node().HighFence(&high);
+    GenericXLogState* state = GenericXLogStart(index.rel);
+    const Page image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
+    PutNode(image, loaded.entries, plan, 0, low, has_high ? &high : nullptr);
+    SealPage(image, BufferGetBlockNumber(buffer));
+    GenericXLogFinish(state);
+  }
+  *left_over = loaded.entries.count;
+  stats->tuples_removed += removed;
+  stats->num_index_tuples += loaded.entries.count;
+  FreeEntries(&loaded);
+  return LeafOutcome::kDone;
+}
+
+}  // namespace
+
+// Entries move to the right only (splits, ShareWithRight), or to the left by
+// UnlinkPage, which only VACUUM calls.  So walking the right-links in key order
+// meets every entry that was there when the walk began.
+void BulkDelete(const Index& index, BufferAccessStrategy strategy, IndexBulkDeleteCallback callback,
+                void* callback_state, IndexBulkDeleteResult* stats) {
+  // Where the walk has come to: everything below is clean.
+  Bound position;
+  position.columns = 0;
+  position.with_tid = false;
+  position.tail = Bound::kBefore;
+  BlockNumber block = InvalidBlockNumber;
+  for (;;) {
+    vacuum_delay_point();
+    if (block == InvalidBlockNumber) {
+      const Buffer buffer = Descend(index, position, Direction::kForward, 0, BUFFER_LOCK_SHARE);
+      block = BufferGetBlockNumber(buffer);
+      ReleasePage(buffer);
+    }
+    const Buffer buffer = ReadBufferExtended(index.rel, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
+    // The share lock first, to check a page that was never checked.
+    LockPage(index.rel, index.shape, buffer, BUFFER_LOCK_SHARE);
+    LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+    LockBufferForCleanup(buffer);
+    const Page raw = BufferGetPage(buffer);
+    if (!IsLandingFor(index, raw, position, Direction::kForward, 0)) {
+      ReleasePage(buffer);
+      block = InvalidBlockNumber;
+      continue;
+    }
+    uint32 left_over;
+    if (CleanLeaf(index, buffer, callback, callback_state, stats, &left_over) == LeafOutcome::kSplit) continue;
+
+    const NodePage page(raw, index.shape);
+    const BlockNumber right = page.right();
+    const bool has_high = page.node().has_high_fence();
+    if (has_high) {
+      Key high;
+      page.node().HighFence(&high);
+      core::SetBoundBefore(&position, high, index.shape.key_columns);
+    }
+    ReleasePage(buffer);
+    if (left_over == 0 && block != kRootBlock && UnlinkPage(index, block, 0)) stats->pages_deleted++;
+    if (!has_high) break;
+    block = right;
+  }
+  CollapseRoot(index);
+}
+
+bool HasDeletedPages(const Index& index) {
+  const Buffer buffer = GetPage(index.rel, index.shape, kMetaBlock, BUFFER_LOCK_SHARE);
+  const bool result = MetaBodyOf(BufferGetPage(buffer))->deleted_pages > 0;
+  ReleasePage(buffer);
+  return result;
+}
+
+void RecyclePages(const Index& index, BufferAccessStrategy strategy, IndexBulkDeleteResult* stats) {
+  const bool shared = !RELATION_IS_LOCAL(index.rel);
+  // Under the extension lock, every block counted is locked by whoever added it
+  // until it is initialized: a zero page below is nobody's.
+  if (shared) LockRelationForExtension(index.rel, ExclusiveLock);
+  const BlockNumber blocks = RelationGetNumberOfBlocks(index.rel);
+  if (shared) UnlockRelationForExtension(index.rel, ExclusiveLock);
+
+  uint32 deleted = 0;
+  stats->pages_free = 0;
+  for (BlockNumber block = kRootBlock + 1; block < blocks; block++) {
+    vacuum_delay_point();
+    const Buffer buffer = ReadBufferExtended(index.rel, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    const Page page = BufferGetPage(buffer);
+    const char* problem;
+    if (!PageIsNew(page) && !PageIsSound(page, index.shape, block, &problem))
+      ReportCorruption(index.rel, block, problem);
+    if (PageIsNew(page) || IsDeleted(page)) {
+      deleted++;
+      if (IsRecyclable(page)) {
+        RecordFreeIndexPage(index.rel, block);
+        stats->pages_free++;
+      }
+    }
+    ReleasePage(buffer);
+  }
+  IndexFreeSpaceMapVacuum(index.rel);
+  stats->num_pages = blocks;
+
+  const Buffer meta = GetPage(index.rel, index.shape, kMetaBlock, BUFFER_LOCK_EXCLUSIVE);
+  if (MetaBodyOf(BufferGetPage(meta))->deleted_pages != deleted) {
+    GenericXLogState* state = GenericXLogStart(index.rel);
+    const Page image = GenericXLogRegisterBuffer(state, meta, 0);
+    MetaBodyOf(image)->deleted_pages = deleted;
+    SealPage(image, kMetaBlock);
+    GenericXLogFinish(state);
+  }
+  ReleasePage(meta);
+}
+
+}  // namespace omendb::tree

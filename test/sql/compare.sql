@@ -1,0 +1,136 @@
+-- Read by every sql/*.sql: what they need to ask the same question by several
+-- kinds of scan and to compare the answers.
+--
+-- Starts each file in an empty schema of its own, so that a file runs alone and
+-- runs twice.
+
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS omendb;
+DROP SCHEMA IF EXISTS omendb_test CASCADE;
+CREATE SCHEMA omendb_test;
+SET search_path = omendb_test, public;
+RESET client_min_messages;
+
+SET datestyle = 'ISO, MDY';
+SET intervalstyle = 'postgres';
+SET timezone = 'America/New_York';
+SET lc_monetary = 'C';
+SET extra_float_digits = 1;
+SET bytea_output = 'hex';
+SET max_parallel_workers_per_gather = 0;
+SET jit = off;
+
+-- Make the planner scan in one way, until the end of the transaction or of the
+-- calling function: 'seq', 'index', 'only' (index-only), 'bitmap'.
+CREATE FUNCTION force_scan(way text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF way NOT IN ('seq', 'index', 'only', 'bitmap') THEN
+    RAISE EXCEPTION 'unknown kind of scan: %', way;
+  END IF;
+  PERFORM set_config('enable_seqscan', (way = 'seq')::text, true),
+          set_config('enable_indexscan', (way IN ('index', 'only'))::text, true),
+          set_config('enable_indexonlyscan', (way = 'only')::text, true),
+          set_config('enable_bitmapscan', (way = 'bitmap')::text, true),
+          set_config('enable_sort', (way IN ('seq', 'bitmap'))::text, true);
+END $$;
+
+-- The plan of a query under one kind of scan.
+CREATE FUNCTION show_plan(query text, way text) RETURNS SETOF text LANGUAGE plpgsql
+SET enable_seqscan = on SET enable_indexscan = on SET enable_indexonlyscan = on
+SET enable_bitmapscan = on SET enable_sort = on AS $$
+BEGIN
+  PERFORM force_scan(way);
+  RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query;
+END $$;
+
+-- Does a plan scan the way it was asked to?
+CREATE FUNCTION plan_has(plan text, way text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE way
+    WHEN 'seq' THEN plan !~ 'Index'
+    WHEN 'index' THEN plan ~ '\mIndex Scan\M'
+    WHEN 'only' THEN plan ~ '\mIndex Only Scan\M'
+    WHEN 'bitmap' THEN plan ~ '\mBitmap Index Scan\M'
+  END
+$$;
+
+-- The rows of a query, condensed: how many, and a digest of their text.  The
+-- order counts in the digest if `ordered`.
+CREATE FUNCTION digest_query(query text, ordered boolean) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT format(CASE WHEN ordered
+    THEN 'SELECT count(*), md5(string_agg(coalesce(r::text, ''null''), '','')) AS digest FROM (%s) AS r'
+    ELSE 'SELECT count(*), sum(hashtextextended(r::text, 0))::text AS digest FROM (%s) AS r' END, query)
+$$;
+
+-- Run a query by a sequential scan and by each of `ways`.  Says 'same, N rows',
+-- or what is wrong: other rows, or a plan that does not scan that way or, for
+-- an `ordered` query, has to sort.
+CREATE FUNCTION compare(query text, ways text[] DEFAULT '{index,only,bitmap}', ordered boolean DEFAULT false)
+RETURNS text LANGUAGE plpgsql
+SET enable_seqscan = on SET enable_indexscan = on SET enable_indexonlyscan = on
+SET enable_bitmapscan = on SET enable_sort = on AS $$
+DECLARE
+  digest text := digest_query(query, ordered);
+  expected record;
+  got record;
+  way text;
+  line text;
+  plan text;
+  problems text := '';
+BEGIN
+  PERFORM force_scan('seq');
+  EXECUTE digest INTO expected;
+  FOREACH way IN ARRAY ways LOOP
+    PERFORM force_scan(way);
+    plan := '';
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || digest LOOP
+      plan := plan || line || E'\n';
+    END LOOP;
+    IF NOT plan_has(plan, way) THEN
+      problems := problems || format(', no %s scan', way);
+      CONTINUE;
+    END IF;
+    IF ordered AND plan ~ '\mSort\M' THEN
+      problems := problems || format(', %s scan is sorted', way);
+    END IF;
+    EXECUTE digest INTO got;
+    IF got IS DISTINCT FROM expected THEN
+      problems := problems || format(', %s scan is DIFFERENT: %s rows instead of %s', way, got.count, expected.count);
+    END IF;
+  END LOOP;
+  RETURN CASE problems WHEN '' THEN format('same, %s rows', expected.count) ELSE substr(problems, 3) END;
+END $$;
+
+-- Compare `column op probe` for the five operators and every probe, and each
+-- range between two neighbours of the list.  `shown` is what to select.
+CREATE FUNCTION compare_operators(tab text, col text, probe_type text, probes text[], shown text DEFAULT NULL,
+  OUT queries int, OUT matches bigint, OUT problems int)
+LANGUAGE plpgsql AS $$
+DECLARE
+  condition text;
+  result text;
+BEGIN
+  queries := 0;
+  matches := 0;
+  problems := 0;
+  FOR condition IN
+    SELECT format('%s %s %L::%s', col, op, probe, probe_type)
+    FROM unnest(probes) WITH ORDINALITY AS p (probe, n), unnest('{<,<=,=,>=,>}'::text[]) WITH ORDINALITY AS o (op, m)
+    UNION ALL
+    SELECT format('%1$s > %2$L::%4$s AND %1$s <= %3$L::%4$s', col, probes[n], probes[n + 1], probe_type)
+    FROM generate_series(1, cardinality(probes) - 1) AS n
+  LOOP
+    result := compare(format('SELECT %s FROM %s WHERE %s', coalesce(shown, col), tab, condition));
+    queries := queries + 1;
+    IF result LIKE 'same, %' THEN
+      matches := matches + substring(result FROM '\d+')::bigint;
+    ELSE
+      problems := problems + 1;
+      RAISE WARNING '%: %', condition, result;
+    END IF;
+  END LOOP;
+END $$;
+
+-- A well spread 64-bit number for each n.
+CREATE FUNCTION spread(n int) RETURNS int8 LANGUAGE sql IMMUTABLE AS $$
+  SELECT ((n::numeric * 6364136223846793005 + 1442695040888963407) % 18446744073709551616 - 9223372036854775808)::int8
+$$;

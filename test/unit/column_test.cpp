@@ -1,0 +1,249 @@
+// Columns: encode, decode and search over every type, distribution and size.
+#include "core/column.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "unit/distributions.h"
+#include "unit/encoded_column.h"
+#include "unit/seeded_test.h"
+
+namespace omendb::test {
+namespace {
+
+using namespace omendb::core;
+
+uint32_t LowerBoundOf(const std::vector<uint64_t>& values, uint64_t key) {
+  return static_cast<uint32_t>(std::lower_bound(values.begin(), values.end(), key) - values.begin());
+}
+
+template <typename T>
+class ColumnTest : public SeededTest {
+ protected:
+  // Calls body(values) with the sorted ordinals of every distribution and size.
+  template <typename Body>
+  void ForEachColumn(Body body) {
+    for (const Distribution d : AllDistributions()) {
+      SCOPED_TRACE(Name(d));
+      for (const size_t n : ColumnSizes()) {
+        SCOPED_TRACE(n);
+        body(SortedOrdinals<T>(d, n, random_));
+        if (this->HasFatalFailure()) return;
+      }
+    }
+  }
+
+  // Present keys and their neighbours, the least, the greatest, any other.
+  std::vector<uint64_t> SearchKeys(const std::vector<uint64_t>& values, int present) {
+    std::vector<uint64_t> keys = {0,          1, UINT64_MAX, UINT64_MAX - 1, values.front() - 1, values.front(),
+                                  values.back(), values.back() + 1, random_.Next(), random_.Skewed()};
+    for (int k = 0; k < present; k++) {
+      const uint64_t v = values[random_.Below(values.size())];
+      for (const uint64_t key : {v, v - 1, v + 1}) keys.push_back(key);
+    }
+    // Inside the column's range but hardly ever present.
+    if (const uint64_t span = values.back() - values.front(); span > 1)
+      for (int k = 0; k < present; k++) keys.push_back(values.front() + random_.Below(span));
+    return keys;
+  }
+
+  void ExpectRoundTrip(const std::vector<uint64_t>& values, const EncodedColumn& encoded) {
+    const uint32_t n = encoded.count();
+    const Column column = encoded.column();
+    ASSERT_TRUE(ColumnHeaderIsValid(column.header(), n, encoded.bytes()));
+    for (uint32_t i = 0; i < n; i++) ASSERT_EQ(values[i], column.Get(i)) << "entry " << i;
+    ForEachKernels([&](const Kernels&) {
+      for (int round = 0; round < 8; round++) {
+        const uint32_t begin = round == 0 ? 0 : static_cast<uint32_t>(random_.Below(n + 1));
+        const uint32_t end = round == 0 ? n : begin + static_cast<uint32_t>(random_.Below(n - begin + 1));
+        std::vector<uint64_t> out(end - begin);
+        column.Decode(begin, end, out.data());
+        ASSERT_TRUE(std::equal(out.begin(), out.end(), values.begin() + begin)) << "[" << begin << ", " << end << ")";
+      }
+    });
+  }
+};
+
+using KeyTypes = ::testing::Types<int16_t, int32_t, int64_t, double>;
+TYPED_TEST_SUITE(ColumnTest, KeyTypes);
+
+TYPED_TEST(ColumnTest, SortedValuesRoundTrip) {
+  this->ForEachColumn([&](const std::vector<uint64_t>& values) {
+    this->ExpectRoundTrip(values, EncodedColumn(values, true));
+  });
+}
+
+TYPED_TEST(ColumnTest, UnsortedValuesRoundTrip) {
+  this->ForEachColumn([&](std::vector<uint64_t> values) {
+    std::reverse(values.begin(), values.end());  // a falling line
+    this->ExpectRoundTrip(values, EncodedColumn(values, false));
+    for (size_t i = values.size(); i > 1; i--) std::swap(values[i - 1], values[this->random_.Below(i)]);
+    this->ExpectRoundTrip(values, EncodedColumn(values, false));
+  });
+}
+
+TYPED_TEST(ColumnTest, NeverWiderThanTheRangeOfItsValues) {
+  this->ForEachColumn([&](std::vector<uint64_t> values) {
+    const uint64_t span = values.back() - values.front();
+    const uint32_t reference = span == 0 ? 0 : 64 - static_cast<uint32_t>(__builtin_clzll(span));
+    EXPECT_LE(EncodedColumn(values, true).header().width, reference);
+    std::reverse(values.begin(), values.end());
+    EXPECT_LE(EncodedColumn(values, false).header().width, reference);
+  });
+}
+
+TYPED_TEST(ColumnTest, LowerBoundSortedIsStdLowerBound) {
+  this->ForEachColumn([&](const std::vector<uint64_t>& values) {
+    const EncodedColumn encoded(values, true);
+    for (const uint64_t key : this->SearchKeys(values, 40)) {
+      const uint32_t expected = LowerBoundOf(values, key);
+      ForEachKernels([&](const Kernels&) {
+        ASSERT_EQ(expected, encoded.column().LowerBoundSorted(key, encoded.count())) << "key " << key;
+      });
+    }
+  });
+}
+
+TYPED_TEST(ColumnTest, WindowContainsTheAnswer) {
+  this->ForEachColumn([&](const std::vector<uint64_t>& values) {
+    const EncodedColumn encoded(values, true);
+    for (const uint64_t key : this->SearchKeys(values, 100)) {
+      uint32_t begin, end;
+      encoded.column().Window(key, encoded.count(), &begin, &end);
+      const uint32_t expected = LowerBoundOf(values, key);
+      ASSERT_LE(end, encoded.count());
+      ASSERT_LE(begin, expected) << "key " << key;
+      ASSERT_GE(end, expected) << "key " << key;
+      // An exact line leaves no more than the entries that equal the key.
+      if (encoded.header().codec == Codec::kLinear && encoded.header().width == 0) {
+        ASSERT_EQ(std::upper_bound(values.begin(), values.end(), key) - values.begin(), end);
+        ASSERT_EQ(expected, begin);
+      }
+    }
+  });
+}
+
+TYPED_TEST(ColumnTest, LowerBoundOfASubRange) {
+  this->ForEachColumn([&](const std::vector<uint64_t>& values) {
+    const EncodedColumn encoded(values, true);
+    for (const uint64_t key : this->SearchKeys(values, 10)) {
+      const uint32_t begin = static_cast<uint32_t>(this->random_.Below(values.size() + 1));
+      const uint32_t end = begin + static_cast<uint32_t>(this->random_.Below(values.size() - begin + 1));
+      const uint32_t expected = std::clamp(LowerBoundOf(values, key), begin, end);
+      ForEachKernels([&](const Kernels&) {
+        ASSERT_EQ(expected, encoded.column().LowerBound(key, begin, end))
+            << "key " << key << " in [" << begin << ", " << end << ")";
+      });
+    }
+  });
+}
+
+TYPED_TEST(ColumnTest, RunEndIsWhereTheKeyChanges) {
+  this->ForEachColumn([&](const std::vector<uint64_t>& values) {
+    const EncodedColumn encoded(values, true);
+    const uint32_t n = encoded.count();
+    for (int round = 0; round < 100; round++) {
+      const uint32_t begin = static_cast<uint32_t>(this->random_.Below(n));
+      const uint32_t end = begin + static_cast<uint32_t>(this->random_.Below(n - begin + 1));
+      const uint64_t key = values[begin];
+      const uint32_t run = static_cast<uint32_t>(std::upper_bound(values.begin(), values.end(), key) - values.begin());
+      ASSERT_EQ(std::min(run, end), encoded.column().RunEnd(key, begin, end));
+      ASSERT_EQ(begin, encoded.column().RunEnd(key - 1, begin, end)) << "a key that is not there";
+    }
+  });
+}
+
+TYPED_TEST(ColumnTest, AFirstPartIsNeverWiderThanTheWhole) {
+  this->ForEachColumn([&](std::vector<uint64_t> values) {
+    for (const bool sorted : {true, false}) {
+      if (!sorted) {
+        std::reverse(values.begin(), values.end());
+        if (this->random_.OneIn(2)) std::swap(values[this->random_.Below(values.size())], values.front());
+      }
+      const EncodedColumn whole(values, sorted);
+      std::vector<size_t> parts = {1, 2, 3, values.size()};
+      for (int k = 0; k < 5; k++) parts.push_back(1 + this->random_.Below(values.size()));
+      for (const size_t part : parts) {
+        if (part > values.size()) continue;
+        const std::vector<uint64_t> first(values.begin(), values.begin() + static_cast<ptrdiff_t>(part));
+        const EncodedColumn encoded(
+            first, FitColumn(first.data(), static_cast<uint32_t>(part), sorted, &whole.header()));
+        ASSERT_LE(encoded.header().width, whole.header().width) << "the first " << part << (sorted ? ", sorted" : "");
+        for (size_t i = 0; i < part; i++) ASSERT_EQ(first[i], encoded.column().Get(static_cast<uint32_t>(i)));
+        if (!sorted) continue;
+        for (const uint64_t key : this->SearchKeys(first, 5))
+          ASSERT_EQ(LowerBoundOf(first, key), encoded.column().LowerBoundSorted(key, encoded.count()));
+      }
+    }
+  });
+}
+
+// Any columns at all, small ones most of the time: where ties, wrap-arounds and
+// lines that start below 0 are.
+class AnyColumnTest : public ColumnTest<int64_t> {};
+
+TEST_F(AnyColumnTest, RandomSmallColumns) {
+  for (int round = 0; round < 20000; round++) {
+    std::vector<uint64_t> values(1 + random_.Below(20));
+    const uint64_t origin = random_.OneIn(3) ? random_.Next() : random_.OneIn(2) ? 0 : UINT64_MAX;
+    for (uint64_t& v : values) v = origin + (random_.OneIn(2) ? random_.Skewed() : -random_.Skewed());
+    const EncodedColumn unsorted(values, false);
+    for (uint32_t i = 0; i < unsorted.count(); i++) ASSERT_EQ(values[i], unsorted.column().Get(i));
+
+    std::sort(values.begin(), values.end());
+    const EncodedColumn sorted(values, true);
+    for (uint32_t i = 0; i < sorted.count(); i++) ASSERT_EQ(values[i], sorted.column().Get(i));
+    for (const uint64_t key : SearchKeys(values, 5))
+      ASSERT_EQ(LowerBoundOf(values, key), sorted.column().LowerBoundSorted(key, sorted.count()));
+  }
+}
+
+TEST_F(AnyColumnTest, LinesThatStartBelowZero) {
+  // Flat at 0, then steep: least squares starts below the first value.
+  bool seen = false;
+  for (int round = 0; round < 2000; round++) {
+    std::vector<uint64_t> values(10 + random_.Below(200));
+    const uint64_t step = 1 + (random_.Skewed() >> 10), noise = 1 + random_.Below(step);
+    for (size_t i = 0; i < values.size(); i++)
+      values[i] = i < 3 ? 0 : step * i + random_.Below(noise) - step / 2;
+    std::sort(values.begin(), values.end());
+    const EncodedColumn encoded(values, true);
+    seen |= (encoded.header().flags & ColumnHeader::kNegativeBase) != 0;
+    for (uint32_t i = 0; i < encoded.count(); i++) ASSERT_EQ(values[i], encoded.column().Get(i));
+    for (const uint64_t key : SearchKeys(values, 5))
+      ASSERT_EQ(LowerBoundOf(values, key), encoded.column().LowerBoundSorted(key, encoded.count()));
+  }
+  EXPECT_TRUE(seen) << "the generator no longer reaches the case";
+}
+
+TEST_F(AnyColumnTest, HeadersThatWouldLeaveTheNodeAreRefused) {
+  std::vector<uint64_t> values(100);
+  for (uint64_t& v : values) v = random_.Next() >> 40;
+  const EncodedColumn encoded(values, false);
+  const ColumnHeader good = encoded.header();
+  const size_t size = encoded.bytes();
+  EXPECT_TRUE(ColumnHeaderIsValid(good, 100, size));
+  EXPECT_FALSE(ColumnHeaderIsValid(good, 100, size - 1));
+  EXPECT_FALSE(ColumnHeaderIsValid(good, kMaxEntries + 1, SIZE_MAX));
+  const auto with = [&](auto change) {
+    ColumnHeader header = good;
+    change(header);
+    return ColumnHeaderIsValid(header, 100, size);
+  };
+  EXPECT_FALSE(with([](ColumnHeader& h) { h.codec = static_cast<Codec>(0); }));
+  EXPECT_FALSE(with([](ColumnHeader& h) { h.codec = static_cast<Codec>(5); }));
+  EXPECT_FALSE(with([](ColumnHeader& h) { h.width = 65; }));
+  EXPECT_FALSE(with([](ColumnHeader& h) { h.data_offset = 8; }));
+  EXPECT_FALSE(with([](ColumnHeader& h) { h.data_offset = 4; }));
+  EXPECT_FALSE(with([](ColumnHeader& h) { h.right_shift = 64; }));
+  EXPECT_FALSE(with([](ColumnHeader& h) { h.left_shift = 64; }));
+  EXPECT_FALSE(with([](ColumnHeader& h) { h.inverse_shift = 65; }));
+  EXPECT_FALSE(with([](ColumnHeader& h) { h.codec = Codec::kLinear, h.slope = INT64_MAX; }));
+  EXPECT_FALSE(with([](ColumnHeader& h) { h.codec = Codec::kLinear, h.slope = INT64_MIN; }));
+}
+
+}  // namespace
+}  // namespace omendb::test

@@ -1,0 +1,502 @@
+// Nodes: random schemas and entries, against the entries themselves.
+#include "core/node.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "unit/exercise_node.h"
+#include "unit/random_node.h"
+#include "unit/seeded_test.h"
+
+namespace omendb::test {
+namespace {
+
+using namespace omendb::core;
+
+class NodeTest : public SeededTest {
+ protected:
+  // Calls body(node) with nodes of every kind and size, the empty ones included.
+  template <typename Body>
+  void ForEachNode(int rounds, Body body) {
+    for (int round = 0; round < rounds; round++) {
+      const uint32_t n = random_.OneIn(3) ? static_cast<uint32_t>(random_.Below(12))
+                                          : static_cast<uint32_t>(random_.Below(random_.OneIn(10) ? 3000 : 400));
+      const RandomNode random_node = MakeRandomNode(RandomSchema(random_), n, random_);
+      SCOPED_TRACE(::testing::Message() << "round " << round << ": " << random_node.keys.size() << " entries, "
+                                        << random_node.schema.key_columns << " key columns"
+                                        << (random_node.schema.inner ? ", inner" : ""));
+      body(random_node);
+      if (HasFatalFailure()) return;
+    }
+  }
+
+  // A bound from an entry, from near one, from a fence, or from anywhere.
+  Bound DrawBound(const RandomNode& n) {
+    Key key{};
+    if (!n.keys.empty() && !random_.OneIn(5)) {
+      key = n.keys[random_.Below(n.keys.size())];
+      if (random_.OneIn(3)) {
+        const size_t c = random_.Below(static_cast<uint64_t>(n.schema.key_columns));
+        if (key.cls[c] == kValue) key.ordinal[c] += random_.Below(3) - 1;
+      }
+      if (random_.OneIn(3)) key.tid += random_.Below(3) - (key.tid > 0);
+    } else if (random_.OneIn(2)) {
+      key = n.has_high && random_.OneIn(2) ? n.high : n.low;
+    } else {
+      key = RandomKeys(n.schema, 1, random_)[0];
+    }
+    return RandomBound(key, n.schema.key_columns, random_);
+  }
+
+  static uint32_t NaiveLowerBound(const RandomNode& n, const Bound& bound) {
+    uint32_t i = 0;
+    while (i < n.keys.size() && IsBelow(n.keys[i], bound)) i++;
+    return i;
+  }
+};
+
+TEST_F(NodeTest, ImagesAreValidAndSayWhatWentIn) {
+  ForEachNode(400, [&](const RandomNode& n) {
+    ASSERT_TRUE(Node::IsValid(n.image.bytes(), n.image.size(), n.schema.key_columns, n.schema.value_columns));
+    const Node node = n.node();
+    ASSERT_EQ(n.keys.size(), node.count());
+    ASSERT_EQ(n.image.size(), node.header().size);
+    ASSERT_EQ(n.schema.inner, node.inner());
+    ASSERT_EQ(n.schema.key_columns, node.key_columns());
+    ASSERT_EQ(n.schema.value_columns, node.value_columns());
+    Key fence{};
+    node.LowFence(&fence);
+    ASSERT_EQ(Plain(n.low, n.schema.key_columns), Plain(fence, n.schema.key_columns));
+    ASSERT_EQ(n.has_high, node.has_high_fence());
+    if (!n.has_high) return;
+    node.HighFence(&fence);
+    ASSERT_EQ(Plain(n.high, n.schema.key_columns), Plain(fence, n.schema.key_columns));
+  });
+}
+
+TEST_F(NodeTest, EveryEntryComesBack) {
+  ForEachNode(400, [&](const RandomNode& n) {
+    const Node node = n.node();
+    for (uint32_t i = 0; i < node.count(); i++) {
+      Key key{};
+      node.KeyAt(i, &key);
+      ASSERT_EQ(Plain(n.keys[i], n.schema.key_columns), Plain(key, n.schema.key_columns)) << i;
+      Key of_entries{};
+      (*n.entries).KeyAt(i, &of_entries);
+      ASSERT_EQ(Plain(key, n.schema.key_columns), Plain(of_entries, n.schema.key_columns)) << i;
+      ASSERT_EQ(n.keys[i].tid, node.TidAt(i));
+      if (n.schema.inner) {
+        ASSERT_EQ((*n.entries).child[i], node.ChildAt(i));
+      }
+      for (int c = 0; c < n.schema.value_columns; c++) {
+        ASSERT_EQ((*n.entries).cls[c][i], node.ClassAt(c, i));
+        if (node.ClassAt(c, i) == kValue) {
+          ASSERT_EQ((*n.entries).value[c][i], node.value_column(c).Get(i));
+        }
+      }
+    }
+  });
+}
+
+TEST_F(NodeTest, DecodeOfAnyPartToAnyPlace) {
+  ForEachNode(400, [&](const RandomNode& n) {
+    const uint32_t count = n.node().count();
+    const uint32_t begin = static_cast<uint32_t>(random_.Below(count + 1));
+    const uint32_t end = begin + static_cast<uint32_t>(random_.Below(count - begin + 1));
+    const uint32_t at = static_cast<uint32_t>(random_.Below(5));
+    OwnedEntries out(at + end - begin, n.schema);
+    out->count = at + end - begin;
+    const uint64_t wanted = random_.OneIn(2) ? kEveryColumn : random_.Next();
+    for (int c = 0; c < n.schema.value_columns; c++) {
+      std::fill_n(out->value[c], out->count, 4711);
+      std::fill_n(out->cls[c], out->count, 4711);
+    }
+    n.node().Decode(begin, end, wanted, &*out, at);
+    for (uint32_t i = begin; i < end; i++) {
+      const uint32_t j = at + i - begin;
+      for (int c = 0; c < n.schema.value_columns; c++) {
+        if ((wanted >> c & 1) == 0) {
+          ASSERT_EQ(4711u, out->cls[c][j]) << "not wanted, but written";
+          ASSERT_EQ(4711u, out->value[c][j]) << "not wanted, but written";
+          continue;
+        }
+        ASSERT_EQ((*n.entries).cls[c][i], out->cls[c][j]);
+        if (out->cls[c][j] == kValue) {
+          ASSERT_EQ((*n.entries).value[c][i], out->value[c][j]);
+        }
+      }
+      ASSERT_EQ(n.keys[i].tid, out->TidAt(j));
+      if (n.schema.inner) {
+        ASSERT_EQ((*n.entries).child[i], out->child[j]);
+      }
+    }
+  });
+}
+
+TEST_F(NodeTest, LowerBoundAgreesWithALinearSearch) {
+  ForEachNode(600, [&](const RandomNode& n) {
+    const Node node = n.node();
+    for (int k = 0; k < 60; k++) {
+      const Bound bound = DrawBound(n);
+      const uint32_t expected = NaiveLowerBound(n, bound);
+      ForEachKernels([&](const Kernels&) { ASSERT_EQ(expected, node.LowerBound(bound)) << ToString(bound); });
+    }
+  });
+}
+
+TEST_F(NodeTest, LowerBoundFromAgreesWithALinearSearch) {
+  ForEachNode(600, [&](const RandomNode& n) {
+    for (int k = 0; k < 60; k++) {
+      const Bound bound = DrawBound(n);
+      const uint32_t expected = NaiveLowerBound(n, bound);
+      const uint32_t distance = static_cast<uint32_t>(random_.OneIn(2) ? random_.Below(6) : random_.Below(1000));
+      const uint32_t from = expected - std::min(expected, distance);
+      ASSERT_EQ(expected, n.node().LowerBoundFrom(bound, from)) << ToString(bound) << " from " << from;
+    }
+  });
+}
+
+TEST_F(NodeTest, ChildForIsTheLastSeparatorThatTheBoundReaches) {
+  ForEachNode(600, [&](const RandomNode& n) {
+    if (!n.schema.inner || n.keys.empty()) return;
+    for (int k = 0; k < 60; k++) {
+      const Bound bound = DrawBound(n);
+      uint32_t forward = 0, backward = 0;
+      for (uint32_t i = 0; i < n.keys.size(); i++) {
+        const int order = PlainCompareBound(bound, n.keys[i], n.schema.key_columns);
+        if (order >= 0) forward = i;
+        if (order > 0) backward = i;
+      }
+      ASSERT_EQ(forward, n.node().ChildFor(bound, Direction::kForward)) << ToString(bound);
+      ASSERT_EQ(backward, n.node().ChildFor(bound, Direction::kBackward)) << ToString(bound);
+    }
+  });
+}
+
+TEST_F(NodeTest, FencesTellOnWhichSideABoundIs) {
+  ForEachNode(600, [&](const RandomNode& n) {
+    const int columns = n.schema.key_columns;
+    const bool leftmost = n.low.cls[0] == kMinusInfinity;
+    for (int k = 0; k < 60; k++) {
+      const Bound bound = DrawBound(n);
+      const int low = PlainCompareBound(bound, n.low, columns);
+      const int high = n.has_high ? PlainCompareBound(bound, n.high, columns) : -1;
+      ASSERT_EQ(high >= 0, n.node().BoundIsRight(bound, Direction::kForward)) << ToString(bound);
+      ASSERT_EQ(high > 0, n.node().BoundIsRight(bound, Direction::kBackward)) << ToString(bound);
+      ASSERT_EQ(low < 0, n.node().BoundIsLeft(bound, Direction::kForward)) << ToString(bound);
+      ASSERT_EQ(low < 0 || (low == 0 && !leftmost), n.node().BoundIsLeft(bound, Direction::kBackward))
+          << ToString(bound);
+    }
+  });
+}
+
+// A level of leaves, and an inner node above it: whatever the bound, one leaf
+// claims it, the inner node leads there, and the search ends at the right entry.
+TEST_F(NodeTest, SearchThroughALevelFindsWhatASearchOfAllEntriesFinds) {
+  for (int round = 0; round < 150; round++) {
+    SCOPED_TRACE(round);
+    Schema schema = RandomSchema(random_);
+    schema.inner = false;
+    const int columns = schema.key_columns;
+    const std::vector<Key> keys = RandomKeys(schema, 2 + static_cast<uint32_t>(random_.Below(300)), random_);
+
+    // Cut the entries into leaves, some of them empty as deletions leave them.
+    std::vector<Key> lows(1);
+    SetMinusInfinity(&lows[0], columns);
+    std::vector<size_t> starts = {0};
+    for (size_t i = 1; i < keys.size(); i++) {
+      if (!random_.OneIn(10)) continue;
+      Key separator{};
+      MakeSeparator(keys[i - 1], keys[i], columns, &separator);
+      lows.push_back(separator);
+      starts.push_back(i);
+      if (random_.OneIn(10) && Less(separator, keys[i], columns)) {
+        lows.push_back(keys[i]);
+        starts.push_back(i);
+      }
+    }
+    starts.push_back(keys.size());
+    const size_t leaves = lows.size();
+    std::vector<Image> images;
+    for (size_t l = 0; l < leaves; l++) {
+      const std::vector<Key> part(keys.begin() + static_cast<ptrdiff_t>(starts[l]),
+                                  keys.begin() + static_cast<ptrdiff_t>(starts[l + 1]));
+      const OwnedEntries entries = MakeEntries(schema, part, random_);
+      NodePlan plan;
+      PlanNode(*entries, nullptr, &plan);
+      images.push_back(Encode(*entries, plan, 0, lows[l], l + 1 < leaves ? &lows[l + 1] : nullptr));
+    }
+    Schema inner_schema = schema;
+    inner_schema.inner = true;
+    inner_schema.value_columns = columns;
+    const OwnedEntries inner_entries = MakeEntries(inner_schema, lows, random_);
+    NodePlan plan;
+    PlanNode(*inner_entries, nullptr, &plan);
+    const Image inner = Encode(*inner_entries, plan, 1, lows[0], nullptr);
+
+    for (int k = 0; k < 200; k++) {
+      Key key = keys[random_.Below(keys.size())];
+      if (random_.OneIn(4)) key = lows[random_.Below(leaves)];
+      if (random_.OneIn(4) && key.cls[0] == kValue) key.ordinal[0] += random_.Below(3) - 1;
+      if (random_.OneIn(4)) key.tid++;
+      const Bound bound = RandomBound(key, columns, random_);
+      size_t above = 0;  // the first entry above the bound; the last below is the one before
+      while (above < keys.size() && IsBelow(keys[above], bound)) above++;
+
+      for (const Direction direction : {Direction::kForward, Direction::kBackward}) {
+        SCOPED_TRACE(ToString(bound) + (direction == Direction::kForward ? " forward" : " backward"));
+        size_t home = leaves;
+        for (size_t l = 0; l < leaves; l++) {
+          const bool left = Node(images[l].bytes()).BoundIsLeft(bound, direction);
+          const bool right = Node(images[l].bytes()).BoundIsRight(bound, direction);
+          ASSERT_FALSE(left && right) << "leaf " << l;
+          if (home == leaves) {
+            ASSERT_FALSE(left) << "leaf " << l << " lies right of the bound, but none before claimed it";
+            if (!right) home = l;
+          } else {
+            ASSERT_TRUE(left) << "leaf " << l << " claims the bound after " << home << " did";
+          }
+        }
+        ASSERT_LT(home, leaves) << "no leaf claims the bound";
+        ASSERT_EQ(home, Node(inner.bytes()).ChildFor(bound, direction));
+        // What is looked for is in the home leaf, or the next one on in this direction has it at its end.
+        ASSERT_EQ(above, starts[home] + Node(images[home].bytes()).LowerBound(bound));
+      }
+    }
+  }
+}
+
+TEST_F(NodeTest, AFirstPartNeverNeedsMoreRoomThanTheNode) {
+  ForEachNode(600, [&](const RandomNode& n) {
+    const Node whole = n.node();
+    const uint32_t count = whole.count();
+    for (int k = 0; k < 10 && count > 0; k++) {
+      const uint32_t part = k < 3 ? std::min(count, static_cast<uint32_t>(k + 1))
+                                  : 1 + static_cast<uint32_t>(random_.Below(count));
+      // As a split does it: decoded from the image.
+      OwnedEntries first(part, n.schema);
+      first->count = part;
+      whole.Decode(0, part, kEveryColumn, &*first, 0);
+      NodePlan plan;
+      PlanNode(*first, &whole, &plan);
+      ASSERT_LE(plan.size, n.image.size()) << "the first " << part;
+      const Image image = Encode(*first, plan, whole.level(), n.low, nullptr);
+      for (uint32_t i = 0; i < part; i++) {
+        Key key{};
+        Node(image.bytes()).KeyAt(i, &key);
+        ASSERT_EQ(Plain(n.keys[i], n.schema.key_columns), Plain(key, n.schema.key_columns));
+      }
+    }
+  });
+}
+
+// Classes that change once: a line halves their width, which a part must inherit.
+TEST_F(NodeTest, AFirstPartInheritsTheModelsOfClassColumns) {
+  Schema schema;
+  schema.key_columns = schema.value_columns = 2;
+  schema.inner = true;
+  for (const KeyClass below : {kMinusInfinity, kNullFirst}) {
+    for (const KeyClass above : {kValue, kNullLast}) {
+      std::vector<Key> keys(600);
+      for (uint32_t i = 0; i < keys.size(); i++) {
+        keys[i] = Key{};
+        keys[i].cls[0] = kValue;
+        keys[i].ordinal[0] = i;
+        keys[i].cls[1] = i < keys.size() / 2 ? below : above;
+      }
+      const OwnedEntries entries = MakeEntries(schema, keys, random_);
+      NodePlan plan;
+      PlanNode(*entries, nullptr, &plan);
+      Key low{};
+      SetMinusInfinity(&low, 2);
+      const Image image = Encode(*entries, plan, 1, low, nullptr);
+      const Node whole(image.bytes());
+      for (uint32_t part = 1; part <= keys.size(); part++) {
+        NodePlan part_plan;
+        PlanNode((*entries).Slice(0, part), &whole, &part_plan);
+        ASSERT_LE(part_plan.size, plan.size) << "the first " << part << ", classes " << below << " and " << above;
+      }
+    }
+  }
+}
+
+TEST_F(NodeTest, PlansDoNotDependOnWhatStandsWhereThereIsNoOrdinal) {
+  ForEachNode(200, [&](const RandomNode& n) {
+    Random again(1);
+    OwnedEntries entries(static_cast<uint32_t>(n.keys.size()), n.schema);
+    entries->count = static_cast<uint32_t>(n.keys.size());
+    for (uint32_t i = 0; i < n.keys.size(); i++) {
+      CopyEntry(&*entries, i, *n.entries, i);
+      for (int c = 0; c < n.schema.value_columns; c++)
+        if (entries->cls[c][i] != kValue) entries->value[c][i] = again.Next();
+    }
+    NodePlan plan;
+    PlanNode(*entries, nullptr, &plan);
+    ASSERT_EQ(n.image.size(), plan.size);
+    const Image image = Encode(*entries, plan, n.node().level(), n.low, n.has_high ? &n.high : nullptr);
+    ASSERT_EQ(0, std::memcmp(n.image.bytes(), image.bytes(), plan.size));
+  });
+}
+
+TEST_F(NodeTest, PlanPrefixFillsANodeAndNotMore) {
+  for (int round = 0; round < 300; round++) {
+    SCOPED_TRACE(round);
+    const Schema schema = RandomSchema(random_);
+    std::vector<Key> keys = RandomKeys(schema, 1 + static_cast<uint32_t>(random_.Skewed() % 3000), random_);
+    if (schema.inner) keys = Separators(keys, schema.key_columns, random_);
+    OwnedEntries entries = MakeEntries(schema, keys, random_);
+    const size_t max_bytes = 512 + random_.Below(kMaxNodeBytes - 512 + 1);
+    const uint32_t guess = static_cast<uint32_t>(random_.Below(2 * keys.size() + 2));
+    NodePlan plan;
+    const uint32_t n = PlanPrefix(*entries, max_bytes, guess, &plan);
+    ASSERT_GE(n, 1u);
+    ASSERT_LE(n, keys.size());
+    ASSERT_EQ(n, plan.count);
+    if (n > 1) {
+      ASSERT_LE(plan.size, max_bytes);
+    }
+    if (plan.size > max_bytes) continue;
+    // What was planned can be written as it is, whatever was tried in between.
+    Key low{};
+    SetMinusInfinity(&low, schema.key_columns);
+    const Image image = Encode((*entries).Slice(0, n), plan, schema.inner, low, nullptr);
+    ASSERT_TRUE(Node::IsValid(image.bytes(), image.size(), schema.key_columns, schema.value_columns));
+    for (uint32_t i = 0; i < n; i++) {
+      Key key{};
+      Node(image.bytes()).KeyAt(i, &key);
+      ASSERT_EQ(Plain(keys[i], schema.key_columns), Plain(key, schema.key_columns)) << i;
+    }
+    if (getenv("DBG") && round==268) { NodePlan q; for (uint32_t m : {1,2,3,10,50,100,200,290,300,306,307,308,310,320,340,384,500,700,1000,1500,1800,2000,2114}) { PlanNode((*entries).Slice(0,m),nullptr,&q); printf("m %u size %zu\n", m, q.size);} printf("max %zu guess %u n %u\n", max_bytes, guess, n);}
+    // And the node is about full, unless these were all.
+    if (n == keys.size()) continue;
+    NodePlan more;
+    const uint32_t larger = std::min(static_cast<uint32_t>(keys.size()), n + n / 4 + 2);
+    PlanNode((*entries).Slice(0, larger), nullptr, &more);
+    if (larger == n + n / 4 + 2) {
+      ASSERT_GT(more.size, max_bytes - max_bytes / 25) << n << " of " << keys.size() << " take " << plan.size << " bytes, " << larger << " only " << more.size;
+    }
+  }
+}
+
+TEST_F(NodeTest, MoveEntriesMovesEveryColumn) {
+  ForEachNode(100, [&](const RandomNode& n) {
+    const uint32_t count = n.node().count();
+    OwnedEntries moved(count, n.schema);
+    for (uint32_t i = 0; i < count; i++) CopyEntry(&*moved, i, *n.entries, i);
+    const uint32_t to = static_cast<uint32_t>(random_.Below(count + 1));
+    const uint32_t from = static_cast<uint32_t>(random_.Below(count + 1));
+    const uint32_t length = static_cast<uint32_t>(random_.Below(count - std::max(to, from) + 1));
+    MoveEntries(&*moved, to, from, length);
+    for (uint32_t i = 0; i < count; i++) {
+      const uint32_t source = i >= to && i < to + length ? from + i - to : i;
+      for (int c = 0; c < n.schema.value_columns; c++) {
+        ASSERT_EQ((*n.entries).value[c][source], moved->value[c][i]);
+        ASSERT_EQ((*n.entries).cls[c][source], moved->cls[c][i]);
+      }
+      ASSERT_EQ((*n.entries).TidAt(source), moved->TidAt(i));
+      if (n.schema.inner) {
+        ASSERT_EQ((*n.entries).child[source], moved->child[i]);
+      }
+    }
+  });
+}
+
+TEST_F(NodeTest, SlicesAreWindows) {
+  ForEachNode(100, [&](const RandomNode& n) {
+    const uint32_t count = n.node().count();
+    const uint32_t begin = static_cast<uint32_t>(random_.Below(count + 1));
+    const uint32_t end = begin + static_cast<uint32_t>(random_.Below(count - begin + 1));
+    const Entries slice = (*n.entries).Slice(begin, end);
+    ASSERT_EQ(end - begin, slice.count);
+    for (uint32_t i = 0; i < slice.count; i++) {
+      Key key{};
+      slice.KeyAt(i, &key);
+      ASSERT_EQ(Plain(n.keys[begin + i], n.schema.key_columns), Plain(key, n.schema.key_columns));
+    }
+  });
+}
+
+TEST_F(NodeTest, TheWidestSchemaWorks) {
+  // As many columns as PostgreSQL allows, all of them with NULLs: class column 63 and mask bits up to there.
+  const int values = kMaxValueColumns;
+  const uint32_t n = 3;
+  std::vector<uint64_t> memory(EntriesBytes(n, values, false) / 8);
+  Entries entries;
+  LayOutEntries(&entries, memory.data(), n, kMaxKeyColumns, values, false);
+  entries.count = n;
+  for (uint32_t i = 0; i < n; i++) {
+    for (int c = 0; c < values; c++) {
+      entries.cls[c][i] = i == 2 ? kNullLast : kValue;
+      entries.value[c][i] = i * static_cast<uint64_t>(c);
+    }
+    entries.tid_block[i] = i;
+    entries.tid_offset[i] = 1;
+  }
+  NodePlan plan;
+  PlanNode(entries, nullptr, &plan);
+  Key low{};
+  SetMinusInfinity(&low, kMaxKeyColumns);
+  const Image image = Encode(entries, plan, 0, low, nullptr);
+  ASSERT_TRUE(Node::IsValid(image.bytes(), image.size(), kMaxKeyColumns, values));
+  const Node node(image.bytes());
+  for (uint32_t i = 0; i < n; i++) {
+    for (int c = 0; c < values; c++) {
+      EXPECT_EQ(entries.cls[c][i], node.ClassAt(c, i));
+      if (i < 2) {
+        EXPECT_EQ(entries.value[c][i], node.value_column(c).Get(i));
+      }
+    }
+  }
+}
+
+TEST_F(NodeTest, TruncatedImagesAreRefused) {
+  ForEachNode(100, [&](const RandomNode& n) {
+    for (int k = 0; k < 50; k++) {
+      const size_t size = k < 25 ? random_.Below(n.image.size()) : n.image.size() - 1 - random_.Below(24);
+      const Image cut(n.image.bytes(), size);
+      ASSERT_FALSE(Node::IsValid(cut.bytes(), size, n.schema.key_columns, n.schema.value_columns)) << size;
+    }
+  });
+}
+
+TEST_F(NodeTest, ImagesOfAnotherShapeAreRefused) {
+  ForEachNode(100, [&](const RandomNode& n) {
+    EXPECT_FALSE(Node::IsValid(n.image.bytes(), n.image.size(), n.schema.key_columns + 1, n.schema.value_columns + 1));
+    if (!n.schema.inner) {
+      EXPECT_FALSE(Node::IsValid(n.image.bytes(), n.image.size(), n.schema.key_columns, n.schema.value_columns + 1));
+    }
+  });
+}
+
+TEST_F(NodeTest, RandomBytesAreRefusedOrHarmless) {
+  for (int round = 0; round < 50000; round++) {
+    Image image(random_.Below(400));
+    for (size_t i = 0; i < image.size(); i++)
+      image.bytes()[i] = static_cast<uint8_t>(random_.OneIn(2) ? 0 : random_.Next());
+    if (Node::IsValid(image.bytes(), image.size(), 1, 1)) ExerciseNode(Node(image.bytes()), random_);
+  }
+}
+
+TEST_F(NodeTest, DamagedImagesAreRefusedOrHarmless) {
+  int accepted = 0;
+  ForEachNode(500, [&](const RandomNode& n) {
+    for (int k = 0; k < 20; k++) {
+      Image image(n.image.bytes(), n.image.size());
+      // Mostly in the headers, which everything depends on.
+      for (uint64_t changes = random_.Between(1, 4); changes > 0; changes--) {
+        const size_t header_bytes = std::min<size_t>(image.size(), 24 + 32 * 6);
+        const size_t at = random_.OneIn(4) ? random_.Below(image.size()) : random_.Below(header_bytes);
+        image.bytes()[at] = random_.OneIn(3) ? 0xFF : static_cast<uint8_t>(random_.Next());
+      }
+      if (!Node::IsValid(image.bytes(), image.size(), n.schema.key_columns, n.schema.value_columns)) continue;
+      accepted++;
+      ExerciseNode(Node(image.bytes()), random_);
+    }
+  });
+  EXPECT_GT(accepted, 1000) << "the generator no longer reaches the methods";
+}
+
+}  // namespace
+}  // namespace omendb::test
