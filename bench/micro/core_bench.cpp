@@ -15,7 +15,7 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <memory>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -31,7 +31,7 @@ using namespace omendb::core;
 
 constexpr size_t kColumnSize = 1024;
 constexpr size_t kColdColumns = 8192;
-constexpr size_t kQueries = 1 << 16;
+constexpr size_t kQueries = 1 << 20;  // each used about once: repeated, they would be cached
 
 // Time per value or per search, the unit of every number printed.
 void SetPerItem(benchmark::State& state, size_t items_per_iteration) {
@@ -58,44 +58,71 @@ void Encode(benchmark::State& state, Distribution d) {
   SetPerItem(state, kColumnSize);
 }
 
-// Columns, plain and encoded, and what to look for in them: present keys.
+// Columns one after the other in one block, as plain arrays and encoded, header
+// and words together as in a node; and present keys to look for.
 struct SearchSet {
-  std::vector<std::vector<uint64_t>> plain;
-  std::vector<std::unique_ptr<EncodedColumn>> encoded;
+  std::vector<uint64_t> plain;
+  std::vector<uint64_t> encoded;
+  std::vector<size_t> place;                           // of each column in `encoded`
   std::vector<std::pair<uint32_t, uint64_t>> queries;  // column, key
+
+  Column ColumnAt(uint32_t c) const {
+    const uint8_t* header = reinterpret_cast<const uint8_t*>(encoded.data() + place[c]);
+    return Column(header, *reinterpret_cast<const ColumnHeader*>(header));
+  }
 };
 
 SearchSet MakeSearchSet(Distribution d, size_t columns) {
   SearchSet set;
   Random random(2);
   for (size_t c = 0; c < columns; c++) {
-    set.plain.push_back(OneColumn(d, c));
-    set.encoded.push_back(std::make_unique<EncodedColumn>(set.plain.back(), true));
+    const std::vector<uint64_t> values = OneColumn(d, c);
+    set.plain.insert(set.plain.end(), values.begin(), values.end());
+    ColumnHeader header = FitColumn(values.data(), kColumnSize, true);
+    header.data_offset = sizeof header;
+    set.place.push_back(set.encoded.size());
+    set.encoded.resize(set.encoded.size() + (sizeof header + PackedBytes(kColumnSize, header.width)) / sizeof(uint64_t));
+    uint64_t* at = set.encoded.data() + set.place[c];
+    std::memcpy(at, &header, sizeof header);
+    PackColumn(values.data(), kColumnSize, header, at + sizeof header / sizeof(uint64_t));
   }
   for (size_t q = 0; q < kQueries; q++) {
     const uint32_t c = static_cast<uint32_t>(random.Below(columns));
-    set.queries.emplace_back(c, set.plain[c][random.Below(kColumnSize)]);
+    set.queries.emplace_back(c, set.plain[c * kColumnSize + random.Below(kColumnSize)]);
+  }
+  return set;
+}
+
+// The set of the last call is kept: Google Benchmark calls each function several
+// times, and two in a row use the same.
+const SearchSet& CachedSearchSet(Distribution d, size_t columns) {
+  static std::pair<Distribution, size_t> made_for{d, 0};
+  static SearchSet set;
+  if (made_for != std::make_pair(d, columns)) {
+    set = SearchSet{};
+    set = MakeSearchSet(d, columns);
+    made_for = {d, columns};
   }
   return set;
 }
 
 void Search(benchmark::State& state, Distribution d, size_t columns) {
-  const SearchSet set = MakeSearchSet(d, columns);
+  const SearchSet& set = CachedSearchSet(d, columns);
   size_t q = 0;
   for (auto _ : state) {
     const auto& [column, key] = set.queries[q++ % kQueries];
-    benchmark::DoNotOptimize(set.encoded[column]->column().LowerBoundSorted(key, kColumnSize));
+    benchmark::DoNotOptimize(set.ColumnAt(column).LowerBoundSorted(key, kColumnSize));
   }
   SetPerItem(state, 1);
 }
 
 void StdSearch(benchmark::State& state, Distribution d, size_t columns) {
-  const SearchSet set = MakeSearchSet(d, columns);
+  const SearchSet& set = CachedSearchSet(d, columns);
   size_t q = 0;
   for (auto _ : state) {
     const auto& [column, key] = set.queries[q++ % kQueries];
-    const std::vector<uint64_t>& values = set.plain[column];
-    benchmark::DoNotOptimize(std::lower_bound(values.begin(), values.end(), key) - values.begin());
+    const uint64_t* values = set.plain.data() + column * kColumnSize;
+    benchmark::DoNotOptimize(std::lower_bound(values, values + kColumnSize, key) - values);
   }
   SetPerItem(state, 1);
 }

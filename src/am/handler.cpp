@@ -26,67 +26,67 @@ using pg::Guarded;
 
 extern "C" {
 
-IndexBuildResult* ambuild(Relation heap, Relation index, IndexInfo* info) {
+IndexBuildResult* omendb_build(Relation heap, Relation index, IndexInfo* info) {
   return Guarded([&] { return Build(heap, index, info); });
 }
 
-void ambuildempty(Relation index) {
+void omendb_buildempty(Relation index) {
   Guarded([&] { BuildEmpty(index); });
 }
 
-bool aminsert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Relation heap, IndexUniqueCheck check,
+bool omendb_insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Relation heap, IndexUniqueCheck check,
               bool unchanged, IndexInfo* info) {
   return Guarded([&] { return Insert(index, values, isnull, tid, heap, check, unchanged, info); });
 }
 
-IndexBulkDeleteResult* ambulkdelete(IndexVacuumInfo* info, IndexBulkDeleteResult* stats,
+IndexBulkDeleteResult* omendb_bulkdelete(IndexVacuumInfo* info, IndexBulkDeleteResult* stats,
                                     IndexBulkDeleteCallback callback, void* state) {
   return Guarded([&] { return BulkDelete(info, stats, callback, state); });
 }
 
-IndexBulkDeleteResult* amvacuumcleanup(IndexVacuumInfo* info, IndexBulkDeleteResult* stats) {
+IndexBulkDeleteResult* omendb_vacuumcleanup(IndexVacuumInfo* info, IndexBulkDeleteResult* stats) {
   return Guarded([&] { return VacuumCleanup(info, stats); });
 }
 
-bool amcanreturn(Relation, int) { return true; }
+bool omendb_canreturn(Relation, int) { return true; }
 
 // The conditions that bound a scan are a B-tree's, so its estimate holds: fewer
 // pages, the same entries.  The tree height, which only btree fills in, is -1:
 // descending costs comparisons, but no page-by-page surcharge.
-void amcostestimate(PlannerInfo* root, IndexPath* path, double loop_count, Cost* startup, Cost* total,
+void omendb_costestimate(PlannerInfo* root, IndexPath* path, double loop_count, Cost* startup, Cost* total,
                     Selectivity* selectivity, double* correlation, double* pages) {
   btcostestimate(root, path, loop_count, startup, total, selectivity, correlation, pages);
 }
 
-bytea* amoptions(Datum reloptions, bool validate) {
+bytea* omendb_options(Datum reloptions, bool validate) {
   return Guarded([&] { return ParseOptions(reloptions, validate); });
 }
 
-char* ambuildphasename(int64 phase) {
+char* omendb_buildphasename(int64 phase) {
   return Guarded([&] { return BuildPhaseName(phase); });
 }
 
-bool amvalidate(Oid opclass) {
+bool omendb_validate(Oid opclass) {
   return Guarded([&] { return Validate(opclass); });
 }
 
-IndexScanDesc ambeginscan(Relation index, int keys, int orderbys) {
+IndexScanDesc omendb_beginscan(Relation index, int keys, int orderbys) {
   return Guarded([&] { return BeginScan(index, keys, orderbys); });
 }
 
-void amrescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys) {
+void omendb_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys) {
   Guarded([&] { Rescan(scan, keys, nkeys, orderbys, norderbys); });
 }
 
-bool amgettuple(IndexScanDesc scan, ScanDirection direction) {
+bool omendb_gettuple(IndexScanDesc scan, ScanDirection direction) {
   return Guarded([&] { return GetTuple(scan, direction); });
 }
 
-int64 amgetbitmap(IndexScanDesc scan, TIDBitmap* bitmap) {
+int64 omendb_getbitmap(IndexScanDesc scan, TIDBitmap* bitmap) {
   return Guarded([&] { return GetBitmap(scan, bitmap); });
 }
 
-void amendscan(IndexScanDesc scan) {
+void omendb_endscan(IndexScanDesc scan) {
   Guarded([&] { EndScan(scan); });
 }
 
@@ -126,23 +126,23 @@ Datum omendb_handler(PG_FUNCTION_ARGS) {
   am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL | VACUUM_OPTION_PARALLEL_COND_CLEANUP;
   am->amkeytype = InvalidOid;
 
-  am->ambuild = ambuild;
-  am->ambuildempty = ambuildempty;
-  am->aminsert = aminsert;
-  am->ambulkdelete = ambulkdelete;
-  am->amvacuumcleanup = amvacuumcleanup;
-  am->amcanreturn = amcanreturn;
-  am->amcostestimate = amcostestimate;
-  am->amoptions = amoptions;
+  am->ambuild = omendb_build;
+  am->ambuildempty = omendb_buildempty;
+  am->aminsert = omendb_insert;
+  am->ambulkdelete = omendb_bulkdelete;
+  am->amvacuumcleanup = omendb_vacuumcleanup;
+  am->amcanreturn = omendb_canreturn;
+  am->amcostestimate = omendb_costestimate;
+  am->amoptions = omendb_options;
   am->amproperty = nullptr;
-  am->ambuildphasename = ambuildphasename;
-  am->amvalidate = amvalidate;
+  am->ambuildphasename = omendb_buildphasename;
+  am->amvalidate = omendb_validate;
   am->amadjustmembers = nullptr;
-  am->ambeginscan = ambeginscan;
-  am->amrescan = amrescan;
-  am->amgettuple = amgettuple;
-  am->amgetbitmap = amgetbitmap;
-  am->amendscan = amendscan;
+  am->ambeginscan = omendb_beginscan;
+  am->amrescan = omendb_rescan;
+  am->amgettuple = omendb_gettuple;
+  am->amgetbitmap = omendb_getbitmap;
+  am->amendscan = omendb_endscan;
   am->ammarkpos = nullptr;
   am->amrestrpos = nullptr;
   am->amestimateparallelscan = nullptr;

@@ -187,15 +187,18 @@ void MakeLayout(Relation rel, Layout* layout) {
   layout->shape.key_columns = keys;
   layout->shape.value_columns = next;
 
-  // A page must hold two rows of lanes of the widest entries, or it could not be split.
-  const size_t headers = static_cast<size_t>(2 * next + 3) * sizeof(core::ColumnHeader);
-  const size_t words = static_cast<size_t>(next + 2) * 8 * core::kLanes + static_cast<size_t>(next) * core::kLanes * 8;
+  // A page must hold two entries that differ in every column and its NULLs, or it
+  // could not be split.  (Residues are counted as constant; where a row's are not
+  // and there is no room for them, inserting that row is an error.)
+  const size_t attributes = static_cast<size_t>(desc->natts), row = core::kLanes * sizeof(uint64);
+  const size_t headers = (static_cast<size_t>(next) + 2 + attributes) * sizeof(core::ColumnHeader);
+  const size_t words = (2 * attributes + 2) * row;
   const size_t fences = 2 * core::FenceBytes(keys) + sizeof(core::NodeHeader);
   if (headers + words + fences > tree::MaxImageBytes(layout->shape, false))
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                     errmsg("index \"%s\" has too many columns for access method \"omendb\"",
                            RelationGetRelationName(rel)),
-                    errdetail("A page could not hold enough entries. Each float column counts twice.")));
+                    errdetail("A page could not hold two entries that differ in all of them.")));
 }
 
 void MakeEntry(const Layout& layout, const Datum* values, const bool* isnull, ItemPointer tid, tree::Entry* entry) {

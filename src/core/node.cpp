@@ -305,8 +305,8 @@ uint32_t PlanPrefix(const Entries& entries, size_t max_bytes, uint32_t guess, No
     // Sizes grow about linearly: aim at the middle of what is good.
     const uint64_t aim = static_cast<uint64_t>(n) * (max_bytes - max_bytes / 100) / plan->size;
     n = static_cast<uint32_t>(aim <= fits ? fits + 1 : aim >= too_many ? too_many - 1 : aim);
-    // Where that creeps, halve.
-    if (tries % 4 == 3) n = fits + (too_many - fits) / 2;
+    // Where they jump, that creeps: halve.
+    if (tries >= 3) n = fits + (too_many - fits) / 2;
   }
   if (plan->count != fits) PlanNode(entries.Slice(0, fits), nullptr, plan);
   return fits;

@@ -163,9 +163,11 @@ class NodePage {
 
 // Bytes that node image, delta order and delta share.
 inline constexpr size_t kPageCapacity = BLCKSZ - SizeOfPageHeaderData - sizeof(PageSpecial);
-// What a node image may take, so that kMinDelta more entries have room.
+// What a node image may take, so that more entries have room: kMinDelta of them,
+// or, where entries are wide, as many as a sixteenth of the page holds, but one at least.
 inline size_t MaxImageBytes(const Shape& shape, bool inner) {
-  return kPageCapacity - kMinDelta * (NodePage::DeltaStride(shape, inner) + 1);
+  const size_t one = NodePage::DeltaStride(shape, inner) + 1;
+  return kPageCapacity - Max(one, Min(kMinDelta * one, kPageCapacity / 16));
 }
 
 // --- Writing page images.  `page` is a generic WAL image, or private memory. ---

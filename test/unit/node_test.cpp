@@ -368,15 +368,15 @@ TEST_F(NodeTest, PlanPrefixFillsANodeAndNotMore) {
       Node(image.bytes()).KeyAt(i, &key);
       ASSERT_EQ(Plain(keys[i], schema.key_columns), Plain(key, schema.key_columns)) << i;
     }
-    if (getenv("DBG") && round==268) { NodePlan q; for (uint32_t m : {1,2,3,10,50,100,200,290,300,306,307,308,310,320,340,384,500,700,1000,1500,1800,2000,2114}) { PlanNode((*entries).Slice(0,m),nullptr,&q); printf("m %u size %zu\n", m, q.size);} printf("max %zu guess %u n %u\n", max_bytes, guess, n);}
-    // And the node is about full, unless these were all.
-    if (n == keys.size()) continue;
-    NodePlan more;
-    const uint32_t larger = std::min(static_cast<uint32_t>(keys.size()), n + n / 4 + 2);
-    PlanNode((*entries).Slice(0, larger), nullptr, &more);
-    if (larger == n + n / 4 + 2) {
-      ASSERT_GT(more.size, max_bytes - max_bytes / 25) << n << " of " << keys.size() << " take " << plan.size << " bytes, " << larger << " only " << more.size;
+    // And the node is about full, unless these were all: a few more do not fit.
+    if (n == keys.size() || plan.size >= max_bytes - max_bytes / 50) continue;
+    bool more_fit = true;
+    for (uint32_t more = n + 1; more <= std::min(static_cast<uint32_t>(keys.size()), n + 2 + n / 64); more++) {
+      NodePlan larger;
+      PlanNode((*entries).Slice(0, more), nullptr, &larger);
+      more_fit = more_fit && larger.size <= max_bytes;
     }
+    ASSERT_FALSE(more_fit && n + 2 + n / 64 <= keys.size()) << n << " of " << keys.size() << " take only " << plan.size;
   }
 }
 
