@@ -81,7 +81,8 @@ SearchSet MakeSearchSet(Distribution d, size_t columns) {
     ColumnHeader header = FitColumn(values.data(), kColumnSize, true);
     header.data_offset = sizeof header;
     set.place.push_back(set.encoded.size());
-    set.encoded.resize(set.encoded.size() + (sizeof header + PackedBytes(kColumnSize, header.width)) / sizeof(uint64_t));
+    set.encoded.resize(set.encoded.size() +
+                       (sizeof header + PackedBytes(kColumnSize, header.width)) / sizeof(uint64_t));
     uint64_t* at = set.encoded.data() + set.place[c];
     std::memcpy(at, &header, sizeof header);
     PackColumn(values.data(), kColumnSize, header, at + sizeof header / sizeof(uint64_t));

@@ -26,9 +26,15 @@ std::vector<uint64_t> ReadValues(const uint8_t* data, const uint8_t* end) {
     std::memcpy(&operand, data, operand_bytes);
     data += operand_bytes;
     switch (instruction & 3) {
-      case 0: values.push_back(value = operand); break;
-      case 1: values.push_back(value += operand); break;
-      case 2: step = operand; break;
+      case 0:
+        values.push_back(value = operand);
+        break;
+      case 1:
+        values.push_back(value += operand);
+        break;
+      case 2:
+        step = operand;
+        break;
       case 3:
         for (uint64_t n = std::min<uint64_t>(operand % 1024 + 1, core::kMaxEntries - values.size()); n > 0; n--)
           values.push_back(value += step);

@@ -38,8 +38,16 @@ class ColumnTest : public SeededTest {
 
   // Present keys and their neighbours, the least, the greatest, any other.
   std::vector<uint64_t> SearchKeys(const std::vector<uint64_t>& values, int present) {
-    std::vector<uint64_t> keys = {0,          1, UINT64_MAX, UINT64_MAX - 1, values.front() - 1, values.front(),
-                                  values.back(), values.back() + 1, random_.Next(), random_.Skewed()};
+    std::vector<uint64_t> keys = {0,
+                                  1,
+                                  UINT64_MAX,
+                                  UINT64_MAX - 1,
+                                  values.front() - 1,
+                                  values.front(),
+                                  values.back(),
+                                  values.back() + 1,
+                                  random_.Next(),
+                                  random_.Skewed()};
     for (int k = 0; k < present; k++) {
       const uint64_t v = values[random_.Below(values.size())];
       for (const uint64_t key : {v, v - 1, v + 1}) keys.push_back(key);
@@ -71,9 +79,8 @@ using KeyTypes = ::testing::Types<int16_t, int32_t, int64_t, double>;
 TYPED_TEST_SUITE(ColumnTest, KeyTypes);
 
 TYPED_TEST(ColumnTest, SortedValuesRoundTrip) {
-  this->ForEachColumn([&](const std::vector<uint64_t>& values) {
-    this->ExpectRoundTrip(values, EncodedColumn(values, true));
-  });
+  this->ForEachColumn(
+      [&](const std::vector<uint64_t>& values) { this->ExpectRoundTrip(values, EncodedColumn(values, true)); });
 }
 
 TYPED_TEST(ColumnTest, UnsortedValuesRoundTrip) {
@@ -169,8 +176,8 @@ TYPED_TEST(ColumnTest, AFirstPartIsNeverWiderThanTheWhole) {
       for (const size_t part : parts) {
         if (part > values.size()) continue;
         const std::vector<uint64_t> first(values.begin(), values.begin() + static_cast<ptrdiff_t>(part));
-        const EncodedColumn encoded(
-            first, FitColumn(first.data(), static_cast<uint32_t>(part), sorted, &whole.header()));
+        const EncodedColumn encoded(first,
+                                    FitColumn(first.data(), static_cast<uint32_t>(part), sorted, &whole.header()));
         ASSERT_LE(encoded.header().width, whole.header().width) << "the first " << part << (sorted ? ", sorted" : "");
         for (size_t i = 0; i < part; i++) ASSERT_EQ(first[i], encoded.column().Get(static_cast<uint32_t>(i)));
         if (!sorted) continue;
@@ -207,8 +214,7 @@ TEST_F(AnyColumnTest, LinesThatStartBelowZero) {
   for (int round = 0; round < 2000; round++) {
     std::vector<uint64_t> values(10 + random_.Below(200));
     const uint64_t step = 1 + (random_.Skewed() >> 10), noise = 1 + random_.Below(step);
-    for (size_t i = 0; i < values.size(); i++)
-      values[i] = i < 3 ? 0 : step * i + random_.Below(noise) - step / 2;
+    for (size_t i = 0; i < values.size(); i++) values[i] = i < 3 ? 0 : step * i + random_.Below(noise) - step / 2;
     std::sort(values.begin(), values.end());
     const EncodedColumn encoded(values, true);
     seen |= (encoded.header().flags & ColumnHeader::kNegativeBase) != 0;

@@ -18,32 +18,43 @@
 namespace omendb::test {
 
 enum class Distribution {
-  kSequential,    // 0, 1, 2, ...
-  kBursty,        // runs of 100 to 999 consecutive keys, gaps of 10 to 99
-  kInterleaved,   // ten series with steps of 1 to 9: duplicates where they meet
-  kZipf,          // 80 % of the entries on 20 % of the keys, and so on within: long runs of duplicates
-  kUniform,       // over ten times as many keys as entries
-  kFullRange,     // any bit pattern of the type
-  kAllEqual,      // one key
-  kExtremes,      // only the type's least and greatest value
-  kExponential,   // gaps that double: no line fits
-  kFlights,       // minute-granular timestamps in microseconds since 2000, in waves, with duplicates
-  kFlightsFile,   // the same from the file that $OMENDB_FLIGHTS names (csv, date first)
+  kSequential,   // 0, 1, 2, ...
+  kBursty,       // runs of 100 to 999 consecutive keys, gaps of 10 to 99
+  kInterleaved,  // ten series with steps of 1 to 9: duplicates where they meet
+  kZipf,         // 80 % of the entries on 20 % of the keys, and so on within: long runs of duplicates
+  kUniform,      // over ten times as many keys as entries
+  kFullRange,    // any bit pattern of the type
+  kAllEqual,     // one key
+  kExtremes,     // only the type's least and greatest value
+  kExponential,  // gaps that double: no line fits
+  kFlights,      // minute-granular timestamps in microseconds since 2000, in waves, with duplicates
+  kFlightsFile,  // the same from the file that $OMENDB_FLIGHTS names (csv, date first)
 };
 
 inline const char* Name(Distribution d) {
   switch (d) {
-    case Distribution::kSequential: return "sequential";
-    case Distribution::kBursty: return "bursty";
-    case Distribution::kInterleaved: return "interleaved";
-    case Distribution::kZipf: return "zipf";
-    case Distribution::kUniform: return "uniform";
-    case Distribution::kFullRange: return "full_range";
-    case Distribution::kAllEqual: return "all_equal";
-    case Distribution::kExtremes: return "extremes";
-    case Distribution::kExponential: return "exponential";
-    case Distribution::kFlights: return "flights";
-    case Distribution::kFlightsFile: return "flights_file";
+    case Distribution::kSequential:
+      return "sequential";
+    case Distribution::kBursty:
+      return "bursty";
+    case Distribution::kInterleaved:
+      return "interleaved";
+    case Distribution::kZipf:
+      return "zipf";
+    case Distribution::kUniform:
+      return "uniform";
+    case Distribution::kFullRange:
+      return "full_range";
+    case Distribution::kAllEqual:
+      return "all_equal";
+    case Distribution::kExtremes:
+      return "extremes";
+    case Distribution::kExponential:
+      return "exponential";
+    case Distribution::kFlights:
+      return "flights";
+    case Distribution::kFlightsFile:
+      return "flights_file";
   }
   return "?";
 }
@@ -184,8 +195,7 @@ std::vector<uint64_t> SortedOrdinals(Distribution d, size_t n, Random& random) {
       for (uint64_t& o : out) o = KeyType<T>::Ordinal(KeyType<T>::FromBits(random.Next()));
       break;
     case Distribution::kExtremes:
-      for (uint64_t& o : out)
-        o = KeyType<T>::Ordinal(random.OneIn(2) ? KeyType<T>::Least() : KeyType<T>::Greatest());
+      for (uint64_t& o : out) o = KeyType<T>::Ordinal(random.OneIn(2) ? KeyType<T>::Least() : KeyType<T>::Greatest());
       break;
     default: {
       const T start = random.OneIn(2) ? T{} : KeyType<T>::FromBits(random.Next());

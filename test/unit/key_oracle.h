@@ -17,8 +17,7 @@ using PlainKey = std::vector<std::pair<int, uint64_t>>;  // (class, ordinal) per
 
 inline PlainKey Plain(const core::Key& key, int columns, bool with_tid = true) {
   PlainKey out;
-  for (int c = 0; c < columns; c++)
-    out.emplace_back(key.cls[c], key.cls[c] == core::kValue ? key.ordinal[c] : 0);
+  for (int c = 0; c < columns; c++) out.emplace_back(key.cls[c], key.cls[c] == core::kValue ? key.ordinal[c] : 0);
   if (with_tid) out.emplace_back(core::kValue, key.tid);
   return out;
 }
@@ -51,10 +50,17 @@ inline std::string ToString(const core::Key& key, int key_columns) {
   std::string out = "(";
   for (int c = 0; c < key_columns; c++) {
     switch (key.cls[c]) {
-      case core::kMinusInfinity: out += "-inf"; break;
-      case core::kNullFirst: out += "null<"; break;
-      case core::kNullLast: out += ">null"; break;
-      default: out += std::to_string(key.ordinal[c]);
+      case core::kMinusInfinity:
+        out += "-inf";
+        break;
+      case core::kNullFirst:
+        out += "null<";
+        break;
+      case core::kNullLast:
+        out += ">null";
+        break;
+      default:
+        out += std::to_string(key.ordinal[c]);
     }
     out += ", ";
   }

@@ -273,8 +273,8 @@ TEST_F(NodeTest, AFirstPartNeverNeedsMoreRoomThanTheNode) {
     const Node whole = n.node();
     const uint32_t count = whole.count();
     for (int k = 0; k < 10 && count > 0; k++) {
-      const uint32_t part = k < 3 ? std::min(count, static_cast<uint32_t>(k + 1))
-                                  : 1 + static_cast<uint32_t>(random_.Below(count));
+      const uint32_t part =
+          k < 3 ? std::min(count, static_cast<uint32_t>(k + 1)) : 1 + static_cast<uint32_t>(random_.Below(count));
       // As a split does it: decoded from the image.
       OwnedEntries first(part, n.schema);
       first->count = part;

@@ -63,7 +63,8 @@ T FromBits(uint64_t bits) {
 template <typename T>
 std::vector<T> Specials() {
   using Limits = std::numeric_limits<T>;
-  std::vector<T> out = {T{0}, T{1}, static_cast<T>(-1), Limits::max(), Limits::lowest(), static_cast<T>(Limits::max() - 1)};
+  std::vector<T> out = {
+      T{0}, T{1}, static_cast<T>(-1), Limits::max(), Limits::lowest(), static_cast<T>(Limits::max() - 1)};
   if constexpr (std::is_floating_point_v<T>) {
     const uint64_t sign = uint64_t{1} << (sizeof(T) * 8 - 1);
     const uint64_t infinity = sizeof(T) == 8 ? 0x7FF0000000000000ull : 0x7F800000ull;
@@ -87,9 +88,12 @@ class OrdinalTest : public SeededTest {
   T Draw() {
     static const std::vector<T> specials = Specials<T>();
     switch (random_.Below(3)) {
-      case 0: return FromBits<T>(random_.Next());
-      case 1: return specials[random_.Below(specials.size())];
-      default: return static_cast<T>(static_cast<int64_t>(random_.Below(9)) - 4);
+      case 0:
+        return FromBits<T>(random_.Next());
+      case 1:
+        return specials[random_.Below(specials.size())];
+      default:
+        return static_cast<T>(static_cast<int64_t>(random_.Below(9)) - 4);
     }
   }
 

@@ -57,11 +57,16 @@ struct Drawn {
 inline Drawn Draw(const ColumnSchema& column, uint32_t n, Random& random) {
   if (column.has_nulls && random.OneIn(5)) return {column.null_class, 0};
   switch (column.domain) {
-    case Domain::kConstant: return {core::kValue, column.origin};
-    case Domain::kTiny: return {core::kValue, column.origin + random.Below(4)};
-    case Domain::kSmall: return {core::kValue, column.origin + random.Below(n / 4 + 1)};
-    case Domain::kUniform: return {core::kValue, column.origin + random.Below(10 * uint64_t{n} + 1)};
-    case Domain::kFull: return {core::kValue, random.OneIn(100) ? UINT64_MAX : random.Next()};
+    case Domain::kConstant:
+      return {core::kValue, column.origin};
+    case Domain::kTiny:
+      return {core::kValue, column.origin + random.Below(4)};
+    case Domain::kSmall:
+      return {core::kValue, column.origin + random.Below(n / 4 + 1)};
+    case Domain::kUniform:
+      return {core::kValue, column.origin + random.Below(10 * uint64_t{n} + 1)};
+    case Domain::kFull:
+      return {core::kValue, random.OneIn(100) ? UINT64_MAX : random.Next()};
   }
   return {};
 }
@@ -129,8 +134,8 @@ inline OwnedEntries MakeEntries(const Schema& schema, const std::vector<core::Ke
   entries->count = n;
   for (uint32_t i = 0; i < n; i++) {
     for (int c = 0; c < schema.value_columns; c++) {
-      const Drawn drawn = c < schema.key_columns ? Drawn{keys[i].cls[c], keys[i].ordinal[c]}
-                                                 : Draw(schema.column[c], n, random);
+      const Drawn drawn =
+          c < schema.key_columns ? Drawn{keys[i].cls[c], keys[i].ordinal[c]} : Draw(schema.column[c], n, random);
       entries->cls[c][i] = drawn.cls;
       // Where there is no ordinal the array may hold anything.
       entries->value[c][i] = drawn.cls == core::kValue ? drawn.value : random.Next();
