@@ -99,6 +99,19 @@ core::u128 OrdinalLimit(ColumnType type) {
   return static_cast<core::u128>(1) << bits;
 }
 
+uint64 SignBit(ColumnType type) {
+  switch (type) {
+    case ColumnType::kInt16:
+      return core::kSign16;
+    case ColumnType::kInt32:
+      return core::kSign32;
+    case ColumnType::kInt64:
+      return core::kSign64;
+    default:
+      return 0;
+  }
+}
+
 FloatOrdinal OrdinalOfDatum(ColumnType type, Datum datum) {
   switch (type) {
     case ColumnType::kInt16:
@@ -231,7 +244,7 @@ void MakeEntry(const Layout& layout, const Datum* values, const bool* isnull, It
 
 Datum AttributeOf(const Layout& layout, const core::Entries& entries, uint32 i, int a, bool* isnull) {
   const int keys = layout.key_columns();
-  const int column = a < keys ? a : layout.included_column[a - keys];
+  const int column = layout.ColumnOf(a);
   *isnull = entries.cls[column][i] != core::kValue;
   if (*isnull) return 0;
   if (a >= keys) return DatumOfOrdinal(layout.included_type[a - keys], {entries.value[column][i], 0});

@@ -33,6 +33,9 @@ enum class ColumnType : uint8 {
 // Ordinals of a type lie in [0, OrdinalLimit).
 core::u128 OrdinalLimit(ColumnType type);
 
+// The bit in which a signed integer's ordinal differs from its bytes.
+uint64 SignBit(ColumnType type);
+
 inline bool IsFloat(ColumnType type) { return type == ColumnType::kFloat32 || type == ColumnType::kFloat64; }
 
 // The ordinal of a key value, in ascending order, and what it does not say.
@@ -61,6 +64,9 @@ struct Layout {
   int included_column[core::kMaxKeyColumns];
 
   int key_columns() const { return shape.key_columns; }
+  // Of attribute `a` of the index.
+  int ColumnOf(int a) const { return a < key_columns() ? a : included_column[a - key_columns()]; }
+  ColumnType TypeOf(int a) const { return a < key_columns() ? key[a].type : included_type[a - key_columns()]; }
 };
 
 // Fills in the layout of an index.  ERRCODE_FEATURE_NOT_SUPPORTED if a column's

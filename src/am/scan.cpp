@@ -20,49 +20,53 @@ using core::Direction;
 
 namespace {
 
-// Builds the index tuples of an index-only scan.
+// Builds the index tuples of an index-only scan, a chunk at a time: without NULLs
+// they all have the same fixed-width layout, and are filled in column by column.
 class TupleFormer {
  public:
   void Init(const Layout& layout, TupleDesc desc, MemoryContext context) {
     layout_ = &layout;
     desc_ = desc;
     context_ = context;
-    tuple_ = nullptr;
+    tuples_ = nullptr;
+    capacity_ = 0;
     with_nulls_ = nullptr;
+    stride_ = 0;
   }
 
   void Free() {
-    if (tuple_ != nullptr) pfree(tuple_);
+    if (tuples_ != nullptr) pfree(tuples_);
     if (with_nulls_ != nullptr) pfree(with_nulls_);
   }
 
-  // Valid until the next call.
-  IndexTuple Form(const core::Entries& entries, uint32 i) {
+  void FormChunk(const core::Entries& entries) {
+    uint64 nulls = 0;
+    for (int a = 0; a < layout_->attributes; a++) {
+      const uint64* cls = entries.cls[layout_->ColumnOf(a)];
+      for (uint32 i = 0; i < entries.count; i++) nulls |= cls[i] ^ core::kValue;
+    }
+    any_null_ = nulls != 0;
+    if (any_null_) return;
+    if (entries.count > capacity_) Reserve(entries.count);
+    for (int a = 0; a < layout_->attributes; a++) Fill(entries, a);
+  }
+
+  // The tuple of entry i of the chunk; valid until the next call.
+  IndexTuple Tuple(const core::Entries& entries, uint32 i) {
+    if (likely(!any_null_)) return reinterpret_cast<IndexTuple>(tuples_ + i * stride_);
     Datum values[INDEX_MAX_KEYS];
     bool isnull[INDEX_MAX_KEYS];
-    bool any_null = false;
-    for (int a = 0; a < layout_->attributes; a++) {
-      values[a] = AttributeOf(*layout_, entries, i, a, &isnull[a]);
-      any_null |= isnull[a];
-    }
-    if (any_null) {
-      if (with_nulls_ != nullptr) pfree(with_nulls_);
-      const MemoryContext old_context = MemoryContextSwitchTo(context_);
-      with_nulls_ = index_form_tuple(desc_, values, isnull);
-      MemoryContextSwitchTo(old_context);
-      return with_nulls_;
-    }
-    if (tuple_ == nullptr) Prepare();
-    for (int a = 0; a < layout_->attributes; a++) {
-      const Form_pg_attribute attribute = TupleDescAttr(desc_, a);
-      store_att_byval(reinterpret_cast<char*>(tuple_) + offset_[a], values[a], attribute->attlen);
-    }
-    return tuple_;
+    for (int a = 0; a < layout_->attributes; a++) values[a] = AttributeOf(*layout_, entries, i, a, &isnull[a]);
+    if (with_nulls_ != nullptr) pfree(with_nulls_);
+    const MemoryContext old_context = MemoryContextSwitchTo(context_);
+    with_nulls_ = index_form_tuple(desc_, values, isnull);
+    MemoryContextSwitchTo(old_context);
+    return with_nulls_;
   }
 
  private:
-  // Without NULLs every tuple has the same fixed-width layout.
-  void Prepare() {
+  void Reserve(uint32 count) {
+    if (tuples_ != nullptr) pfree(tuples_);
     Size size = MAXALIGN(sizeof(IndexTupleData));
     for (int a = 0; a < layout_->attributes; a++) {
       const Form_pg_attribute attribute = TupleDescAttr(desc_, a);
@@ -70,17 +74,56 @@ class TupleFormer {
       offset_[a] = size;
       size += static_cast<Size>(attribute->attlen);
     }
-    size = MAXALIGN(size);
-    tuple_ = static_cast<IndexTuple>(MemoryContextAllocZero(context_, size));
-    tuple_->t_info = static_cast<unsigned short>(size);
+    stride_ = MAXALIGN(size);
+    capacity_ = count;
+    tuples_ = static_cast<char*>(MemoryContextAllocZero(context_, stride_ * count));
+    for (uint32 i = 0; i < count; i++)
+      reinterpret_cast<IndexTuple>(tuples_ + i * stride_)->t_info = static_cast<unsigned short>(stride_);
+  }
+
+  template <typename T>
+  void FillIntegers(const core::Entries& entries, int a, uint64 flip) {
+    const uint64* values = entries.value[layout_->ColumnOf(a)];
+    char* to = tuples_ + offset_[a];
+    for (uint32 i = 0; i < entries.count; i++, to += stride_)
+      *reinterpret_cast<T*>(to) = static_cast<T>(values[i] ^ flip);
+  }
+
+  void Fill(const core::Entries& entries, int a) {
+    const ColumnType type = layout_->TypeOf(a);
+    const int16 length = TupleDescAttr(desc_, a)->attlen;
+    if (IsFloat(type)) {
+      char* to = tuples_ + offset_[a];
+      for (uint32 i = 0; i < entries.count; i++, to += stride_) {
+        bool isnull;
+        store_att_byval(to, AttributeOf(*layout_, entries, i, a, &isnull), length);
+      }
+      return;
+    }
+    // Of an integer the ordinal differs from the bytes by fixed bits only.
+    const bool descending = a < layout_->key_columns() && layout_->key[a].descending;
+    const uint64 flip = SignBit(type) ^ (descending ? ~UINT64CONST(0) : 0);
+    switch (length) {
+      case 1:
+        return FillIntegers<uint8>(entries, a, flip);
+      case 2:
+        return FillIntegers<uint16>(entries, a, flip);
+      case 4:
+        return FillIntegers<uint32>(entries, a, flip);
+      default:
+        return FillIntegers<uint64>(entries, a, flip);
+    }
   }
 
   const Layout* layout_;
   TupleDesc desc_;
   MemoryContext context_;
-  IndexTuple tuple_;
-  IndexTuple with_nulls_;
+  char* tuples_;  // capacity_ tuples, stride_ bytes each
+  uint32 capacity_;
+  Size stride_;
   Size offset_[INDEX_MAX_KEYS];
+  bool any_null_;
+  IndexTuple with_nulls_;
 };
 
 }  // namespace
@@ -109,6 +152,7 @@ class Scan {
     // they hold.  With an MVCC snapshot a recycled TID leads to an invisible row.
     const bool keep_pin = want_tuple || !IsMVCCSnapshot(snapshot);
     reader_.Rewind(snapshot, want_tuple ? ~UINT64CONST(0) : quals_.filter_columns(), keep_pin);
+    want_tuple_ = want_tuple;
     positioned_ = false;
   }
 
@@ -146,7 +190,8 @@ class Scan {
   uint32 position() const { return position_; }
   // All of the current chunk counts as returned.
   void SkipChunk() { position_ = reader_.entries().count - 1; }
-  IndexTuple FormTuple() { return former_.Form(reader_.entries(), position_); }
+  // REQUIRES: Rescan with want_tuple.
+  IndexTuple Tuple() { return former_.Tuple(reader_.entries(), position_); }
 
  private:
   void BeginRange(Direction direction) {
@@ -181,6 +226,7 @@ class Scan {
       if (!done_backward_) chunk_low_ = reader_.next();
     }
     if (quals_.filter_columns() != 0) Filter();
+    if (want_tuple_ && reader_.entries().count > 0) former_.FormChunk(reader_.entries());
   }
 
   void Filter() {
@@ -198,6 +244,7 @@ class Scan {
   Quals quals_;
   tree::LeafReader reader_;
   TupleFormer former_;
+  bool want_tuple_;
   bool positioned_;
   uint32 position_;
   Bound low_, high_;  // the current range
@@ -232,7 +279,7 @@ bool GetTuple(IndexScanDesc scan, ScanDirection direction) {
   const uint32 i = state.position();
   ItemPointerSet(&scan->xs_heaptid, static_cast<BlockNumber>(entries.tid_block[i]),
                  static_cast<OffsetNumber>(entries.tid_offset[i]));
-  if (scan->xs_want_itup) scan->xs_itup = state.FormTuple();
+  if (scan->xs_want_itup) scan->xs_itup = state.Tuple();
   return true;
 }
 
