@@ -28,7 +28,7 @@ ifneq (,$(filter x86_64 amd64,$(shell uname -m)))
 src/core/kernel_sse2.o: PG_CXXFLAGS += -msse2 -DOMENDB_KERNEL_SSE2
 src/core/kernel_avx2.o: PG_CXXFLAGS += -mavx2 -DOMENDB_KERNEL_AVX2
 # -Wno-maybe-uninitialized: GCC's own AVX-512 header trips over it (GCC bug 105593).
-src/core/kernel_avx512.o: PG_CXXFLAGS += -mavx512f -DOMENDB_KERNEL_AVX512 $(if $(findstring clang,$(CXX)),,-Wno-maybe-uninitialized)
+src/core/kernel_avx512.o: PG_CXXFLAGS += -mavx512f -mavx512dq -DOMENDB_KERNEL_AVX512 $(if $(findstring clang,$(CXX)),,-Wno-maybe-uninitialized)
 src/core/kernel_dispatch.o: PG_CXXFLAGS += -DOMENDB_KERNEL_SSE2 -DOMENDB_KERNEL_AVX2 -DOMENDB_KERNEL_AVX512
 endif
 

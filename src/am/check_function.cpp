@@ -55,7 +55,7 @@ void AddFingerprint(const Fingerprints& fingerprints, const tree::Entry& entry) 
 void VisitEntry(const core::Entries& entries, uint32 i, void* state) {
   const Fingerprints& fingerprints = *static_cast<Fingerprints*>(state);
   tree::Entry entry;
-  entry.tid = entries.TidAt(i);
+  entry.tid = entries.tid[i];
   for (int c = 0; c < entries.value_columns; c++) {
     entry.cls[c] = static_cast<uint8>(entries.cls[c][i]);
     entry.value[c] = entries.value[c][i];

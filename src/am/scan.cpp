@@ -277,8 +277,8 @@ bool GetTuple(IndexScanDesc scan, ScanDirection direction) {
   if (!state.Advance(ScanDirectionIsBackward(direction) ? Direction::kBackward : Direction::kForward)) return false;
   const core::Entries& entries = state.entries();
   const uint32 i = state.position();
-  ItemPointerSet(&scan->xs_heaptid, static_cast<BlockNumber>(entries.tid_block[i]),
-                 static_cast<OffsetNumber>(entries.tid_offset[i]));
+  ItemPointerSet(&scan->xs_heaptid, static_cast<BlockNumber>(core::TidBlock(entries.tid[i])),
+                 static_cast<OffsetNumber>(core::TidOffset(entries.tid[i])));
   if (scan->xs_want_itup) scan->xs_itup = state.Tuple();
   return true;
 }
@@ -292,8 +292,8 @@ int64 GetBitmap(IndexScanDesc scan, TIDBitmap* bitmap) {
     for (uint32 i = 0; i < entries.count;) {
       int n = 0;
       for (; n < static_cast<int>(lengthof(tids)) && i < entries.count; n++, i++)
-        ItemPointerSet(&tids[n], static_cast<BlockNumber>(entries.tid_block[i]),
-                       static_cast<OffsetNumber>(entries.tid_offset[i]));
+        ItemPointerSet(&tids[n], static_cast<BlockNumber>(core::TidBlock(entries.tid[i])),
+                       static_cast<OffsetNumber>(core::TidOffset(entries.tid[i])));
       tbm_add_tuples(bitmap, tids, n, false);
     }
     total += entries.count;

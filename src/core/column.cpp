@@ -50,21 +50,51 @@ struct Candidate {
   uint32_t width = 65;
 };
 
-// A line is usable if its predictions stay within 2^62 of the column's span, so
+// A line is usable if its predictions stay within twice the column's span, so
 // that they neither wrap nor make MeasureResiduals overflow.
 bool TryModel(const uint64_t* values, uint32_t n, uint64_t span, const LinearModel& model, Candidate* best,
               bool prefer_on_tie) {
   if (model.slope == 0) return false;
   const i128 last = PredictExactly(model, n - 1);
   const i128 magnitude = last < 0 ? -last : last;
-  const i128 limit = span < (uint64_t{1} << 61) ? static_cast<i128>(1) << 62 : static_cast<i128>(UINT64_MAX);
-  if (magnitude > limit) return false;
+  if (magnitude > 2 * static_cast<i128>(span) || magnitude > static_cast<i128>(UINT64_MAX)) return false;
   const ResidualRange range = MeasureResiduals(values, n, model, span);
   if (range.max - range.min > static_cast<i128>(UINT64_MAX)) return false;
   const uint32_t width = WidthOf(static_cast<uint64_t>(range.max - range.min));
   if (width > best->width || (width == best->width && !prefer_on_tie)) return false;
   *best = {model, static_cast<i128>(values[0]) + range.min, width};
   return true;
+}
+
+// The integer that a header's base stands for.
+i128 BaseOf(const ColumnHeader& header) {
+  return static_cast<i128>(header.base) -
+         ((header.flags & ColumnHeader::kNegativeBase) != 0 ? static_cast<i128>(1) << 64 : 0);
+}
+
+u128 DivideRoundingDown(u128 dividend, uint64_t divisor) {
+  if (divisor == 1) return dividend;
+  if (dividend <= UINT64_MAX) return static_cast<uint64_t>(dividend) / divisor;
+  return dividend / divisor;
+}
+
+// The greatest number that divides all differences between values.
+uint64_t CommonDivisor(const uint64_t* values, uint32_t n) {
+  uint64_t divisor = 0;
+  for (uint32_t i = 1; i < n; i++) {
+    uint64_t rest = values[i] > values[0] ? values[i] - values[0] : values[0] - values[i];
+    while (rest != 0) {
+      const uint64_t next = divisor % rest;
+      if (divisor == 0) {
+        divisor = rest;
+        break;
+      }
+      divisor = rest;
+      rest = next;
+    }
+    if (divisor == 1) break;
+  }
+  return divisor;
 }
 
 }  // namespace
@@ -85,19 +115,21 @@ void Column::Window(uint64_t key, uint32_t n, uint32_t* begin, uint32_t* end) co
   *begin = 0;
   *end = n;
   if (header_->codec != Codec::kLinear || header_->slope <= 0) return;
-  const i128 base = static_cast<i128>(packed_.base) -
-                    ((header_->flags & ColumnHeader::kNegativeBase) ? static_cast<i128>(1) << 64 : 0);
   const ModelInverse inverse{header_->inverse, header_->inverse_shift};
-  const i128 above = static_cast<i128>(key) - base;
-  // base + predict(i) > key: so is value(i), and every later one.
-  if (above < 0) {
+  const i128 distance = static_cast<i128>(key) - BaseOf(*header_);
+  if (distance < 0) {
     *end = 0;
     return;
   }
-  if (above <= static_cast<i128>(UINT64_MAX))
-    *end = FirstAbove(packed_.model, inverse, n, static_cast<uint64_t>(above));
-  // base + predict(i) + 2^width - 1 < key: so is value(i), and every earlier one.
-  const i128 below = above - static_cast<i128>(packed_.width == 0 ? 0 : ~uint64_t{0} >> (64 - packed_.width)) - 1;
+  // In steps of the scale.  predict(i) > floor(distance / scale): then value(i) is
+  // above the key, and so is every later one.
+  const u128 above = DivideRoundingDown(static_cast<u128>(distance), packed_.scale);
+  if (above <= UINT64_MAX) *end = FirstAbove(packed_.model, inverse, n, static_cast<uint64_t>(above));
+  // predict(i) + 2^width - 1 < ceil(distance / scale): then value(i) is below the
+  // key, and so is every earlier one.
+  const bool exact = above * packed_.scale == static_cast<u128>(distance);
+  const i128 below = static_cast<i128>(above) + (exact ? 0 : 1) -
+                     static_cast<i128>(packed_.width == 0 ? 0 : ~uint64_t{0} >> (64 - packed_.width)) - 1;
   if (below >= 0)
     *begin = below > static_cast<i128>(UINT64_MAX)
                  ? n
@@ -151,6 +183,45 @@ uint32_t Column::RunEnd(uint64_t key, uint32_t begin, uint32_t end) const {
   return low;
 }
 
+namespace {
+
+// FitColumn for scale 1.  `base` gets the integer that the base stands for.
+ColumnHeader FitSteps(const uint64_t* values, uint32_t n, uint64_t min, uint64_t max, bool sorted,
+                      const ColumnHeader* inherited, i128* base) {
+  const uint64_t span = max - min;
+  Candidate best{LinearModel{}, static_cast<i128>(min), WidthOf(span)};
+  TryModel(values, n, span, FitEndpoints(values, n), &best, sorted);
+  if (best.width > 0) TryModel(values, n, span, FitLeastSquares(values, n), &best, false);
+  if (inherited != nullptr && best.width > inherited->width) {
+    const LinearModel model{inherited->slope, inherited->right_shift, inherited->left_shift};
+    TryModel(values, n, span, model, &best, false);
+  }
+  // A search needs predictions that grow and do not wrap.
+  if (sorted && best.model.slope < 0) best = {LinearModel{}, static_cast<i128>(min), WidthOf(span)};
+
+  ColumnHeader header;
+  std::memset(&header, 0, sizeof header);
+  header.scale = 1;
+  header.width = static_cast<uint8_t>(best.width);
+  *base = best.base;
+  if (best.model.slope == 0) {
+    header.codec = Codec::kReference;
+    return header;
+  }
+  header.codec = Codec::kLinear;
+  header.slope = best.model.slope;
+  header.right_shift = best.model.right_shift;
+  header.left_shift = best.model.left_shift;
+  if (sorted) {
+    const ModelInverse inverse = MakeInverse(best.model);
+    header.inverse = inverse.inverse;
+    header.inverse_shift = inverse.shift;
+  }
+  return header;
+}
+
+}  // namespace
+
 ColumnHeader FitColumn(const uint64_t* values, uint32_t n, bool sorted, const ColumnHeader* inherited) {
   uint64_t min = values[0], max = values[0];
   if (sorted) {
@@ -167,37 +238,46 @@ ColumnHeader FitColumn(const uint64_t* values, uint32_t n, bool sorted, const Co
   if (min == max) {
     header.codec = Codec::kConstant;
     header.base = min;
+    header.scale = 1;
     return header;
   }
 
-  const uint64_t span = max - min;
-  Candidate best{LinearModel{}, static_cast<i128>(min), WidthOf(span)};
-  TryModel(values, n, span, FitEndpoints(values, n), &best, sorted);
-  if (best.width > 0) TryModel(values, n, span, FitLeastSquares(values, n), &best, false);
-  if (inherited != nullptr && best.width > inherited->width) {
-    const LinearModel model{inherited->slope, inherited->right_shift, inherited->left_shift};
-    TryModel(values, n, span, model, &best, false);
+  i128 base;
+  uint64_t scale = CommonDivisor(values, n);
+  const auto fit = [&](uint64_t at_scale, const ColumnHeader* candidate) {
+    if (at_scale == 1) return FitSteps(values, n, min, max, sorted, candidate, &base);
+    uint64_t steps[kMaxEntries];
+    for (uint32_t i = 0; i < n; i++) steps[i] = (values[i] - min) / at_scale;
+    ColumnHeader result = FitSteps(steps, n, 0, (max - min) / at_scale, sorted, candidate, &base);
+    result.scale = at_scale;
+    base = static_cast<i128>(min) + base * static_cast<i128>(at_scale);
+    return result;
+  };
+  const bool same_scale = inherited != nullptr && inherited->scale == scale;
+  header = fit(scale, same_scale ? inherited : nullptr);
+  // A part may have a greater divisor than the whole had, and yet be closer to the
+  // old line in the old steps.
+  if (inherited != nullptr && !same_scale && header.width > inherited->width && scale % inherited->scale == 0) {
+    scale = inherited->scale;
+    header = fit(scale, inherited);
   }
-  // A search needs predictions that grow and do not wrap.
-  if (sorted && best.model.slope < 0) best = {LinearModel{}, static_cast<i128>(min), WidthOf(span)};
-
-  header.width = static_cast<uint8_t>(best.width);
-  if (best.model.slope == 0) {
-    header.codec = best.width == 64 ? Codec::kRaw : Codec::kReference;
-    header.base = best.width == 64 ? 0 : static_cast<uint64_t>(best.base);
-    return header;
+  if (header.width == 64) {
+    header.codec = Codec::kRaw;
+    header.scale = 1;
+    base = 0;
+    header.slope = 0;
+    header.inverse = 0;
+    header.right_shift = header.left_shift = header.inverse_shift = 0;
+  } else if (base <= -(static_cast<i128>(1) << 64)) {
+    // Further below 0 than the flag can say: the frame of reference will do.
+    std::memset(&header, 0, sizeof header);
+    header.codec = Codec::kReference;
+    header.scale = scale;
+    header.width = static_cast<uint8_t>(WidthOf((max - min) / scale));
+    base = static_cast<i128>(min);
   }
-  header.codec = Codec::kLinear;
-  header.base = static_cast<uint64_t>(best.base);
-  header.flags = best.base < 0 ? ColumnHeader::kNegativeBase : 0;
-  header.slope = best.model.slope;
-  header.right_shift = best.model.right_shift;
-  header.left_shift = best.model.left_shift;
-  if (sorted) {
-    const ModelInverse inverse = MakeInverse(best.model);
-    header.inverse = inverse.inverse;
-    header.inverse_shift = inverse.shift;
-  }
+  header.base = static_cast<uint64_t>(base);
+  header.flags = base < 0 ? ColumnHeader::kNegativeBase : 0;
   return header;
 }
 
@@ -206,6 +286,11 @@ void PackColumn(const uint64_t* values, uint32_t n, const ColumnHeader& header, 
   std::memset(words, 0, PackedBytes(n, header.width));
   const LinearModel model{header.slope, header.right_shift, header.left_shift};
   const uint32_t width = header.width;
+  const i128 base = BaseOf(header);
+  const auto steps = [&](uint64_t value) {
+    if (header.scale == 1) return value - header.base;
+    return static_cast<uint64_t>(DivideRoundingDown(static_cast<u128>(static_cast<i128>(value) - base), header.scale));
+  };
   uint64_t bit = 0;
   for (uint32_t row = 0; row * kLanes < n; row++, bit += width) {
     const uint32_t first = row * kLanes;
@@ -214,7 +299,7 @@ void PackColumn(const uint64_t* values, uint32_t n, const ColumnHeader& header, 
     const uint32_t shift = bit & 63;
     const bool straddles = shift + width > 64;
     for (uint32_t lane = 0; lane < lanes; lane++) {
-      const uint64_t residual = values[first + lane] - header.base - model.Predict(first + lane);
+      const uint64_t residual = steps(values[first + lane]) - model.Predict(first + lane);
       group[lane] |= residual << shift;
       if (straddles) group[kLanes + lane] |= residual >> (64 - shift);
     }
@@ -225,12 +310,13 @@ bool ColumnHeaderIsValid(const ColumnHeader& header, uint32_t n, size_t node_byt
   if (header.codec < Codec::kConstant || header.codec > Codec::kRaw) return false;
   if (header.width > 64 || header.right_shift > 63 || header.left_shift > 63 || header.inverse_shift > 64)
     return false;
-  if (n > kMaxEntries) return false;
+  if (n > kMaxEntries || header.scale == 0) return false;
   const int64_t slope_limit = int64_t{1} << 49;
   if (header.slope > slope_limit || header.slope < -slope_limit) return false;
   if (header.codec != Codec::kLinear && header.slope != 0) return false;
   if (header.codec == Codec::kConstant && header.width != 0) return false;
-  if (header.codec == Codec::kRaw && (header.width != 64 || header.base != 0)) return false;
+  if (header.codec == Codec::kRaw && (header.width != 64 || header.base != 0 || header.scale != 1))
+    return false;
   if (header.width == 0) return true;
   return header.data_offset % 8 == 0 && header.data_offset <= node_bytes &&
          PackedBytes(n, header.width) <= node_bytes - header.data_offset;

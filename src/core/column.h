@@ -1,16 +1,19 @@
 // One column of a node: up to kMaxEntries unsigned 64-bit values, each
 // readable on its own in O(1).
 //
-//   value(i) = base + predict(i) + residual(i)            modulo 2^64
+//   value(i) = base + scale * (predict(i) + residual(i))            modulo 2^64
 //
 // covers every codec; what differs is which terms are there:
 //
-//   kConstant   base                            no words at all
-//   kReference  base + residual                 frame of reference
-//   kLinear     base + predict + residual       width 0 where the line is exact
-//   kRaw        residual of 64 bits             base 0
+//   kConstant   base                              no words at all
+//   kReference  base + scale * residual           frame of reference
+//   kLinear     base + scale * (predict + residual)
+//                                                 width 0 where the line is exact
+//   kRaw        residual of 64 bits               base 0, scale 1
 //
-// Residuals are non-negative, below 2^width, packed as kernels.h draws it.
+// Residuals are non-negative, below 2^width, packed as kernels.h draws it.  The
+// scale is the common divisor of the differences: timestamps to the minute are
+// multiples of 60,000,000 microseconds, which would be 26 bits a value.
 #ifndef OMENDB_CORE_COLUMN_H
 #define OMENDB_CORE_COLUMN_H
 
@@ -26,10 +29,11 @@ namespace omendb::core {
 
 enum class Codec : uint8_t { kConstant = 1, kReference = 2, kLinear = 3, kRaw = 4 };
 
-// On the page, 32 bytes:
+// On the page, 40 bytes:
 //
 //   0 codec | 1 width | 2 right_shift | 3 left_shift | 4 data_offset (2)
 //   6 inverse_shift | 7 flags | 8 base (8) | 16 slope (8) | 24 inverse (8)
+//   32 scale (8)
 struct ColumnHeader {
   Codec codec;
   uint8_t width;
@@ -41,12 +45,13 @@ struct ColumnHeader {
   uint64_t base;
   int64_t slope;
   uint64_t inverse;  // see ModelInverse; 0 unless the column is sorted and kLinear
+  uint64_t scale;    // at least 1
 
   // The integer that `base` stands for is base - 2^64: the line of a sorted
   // column may start below 0.
   static constexpr uint8_t kNegativeBase = 1;
 };
-static_assert(sizeof(ColumnHeader) == 32 && std::is_trivially_copyable_v<ColumnHeader>);
+static_assert(sizeof(ColumnHeader) == 40 && std::is_trivially_copyable_v<ColumnHeader>);
 
 // Bytes of packed words for n values of this width.
 inline size_t PackedBytes(uint32_t n, uint32_t width) {
@@ -65,9 +70,9 @@ inline uint64_t UnpackResidual(const uint64_t* words, uint32_t width, uint32_t i
 }
 
 inline uint64_t UnpackValue(const PackedColumn& column, uint32_t i) {
-  uint64_t value = column.base + column.model.Predict(i);
-  if (column.width != 0) value += UnpackResidual(column.words, column.width, i);
-  return value;
+  uint64_t steps = column.model.Predict(i);
+  if (column.width != 0) steps += UnpackResidual(column.words, column.width, i);
+  return column.base + column.scale * steps;
 }
 
 // A view of a column inside a node image.  Cheap to make, copies nothing.
@@ -75,7 +80,7 @@ class Column {
  public:
   Column(const uint8_t* node, const ColumnHeader& header)
       : packed_{reinterpret_cast<const uint64_t*>(node + header.data_offset), header.base,
-                LinearModel{header.slope, header.right_shift, header.left_shift}, header.width},
+                LinearModel{header.slope, header.right_shift, header.left_shift}, header.scale, header.width},
         header_(&header) {}
 
   uint64_t Get(uint32_t i) const { return UnpackValue(packed_, i); }

@@ -27,7 +27,7 @@ int AvailableKernels(const Kernels* out[kMaxKernels]) {
   if (__builtin_cpu_supports("avx2")) out[n++] = &kAvx2Kernels;
 #endif
 #if defined(OMENDB_KERNEL_AVX512)
-  if (__builtin_cpu_supports("avx512f")) out[n++] = &kAvx512Kernels;
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) out[n++] = &kAvx512Kernels;
 #endif
 #if defined(__aarch64__)
   out[n++] = &kNeonKernels;

@@ -26,7 +26,8 @@ struct SimdKernels {
     const uint32_t width = column.width;
     const Words base(column.base);
     const Words mask(width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1);
-    const bool sloped = column.model.slope != 0;
+    const Words scale(column.scale);
+    const bool sloped = column.model.slope != 0, scaled = column.scale != 1;
     const int right = column.model.right_shift, left = column.model.left_shift;
 
     Ints product[kBatches];
@@ -44,17 +45,18 @@ struct SimdKernels {
       const int shift = static_cast<int>(bit & 63);
       const bool straddles = shift + width > 64;
       for (size_t b = 0; b < kBatches; b++) {
-        Words value = base;
+        Words steps(uint64_t{0});
         if (width != 0) {
           Words residual = Words::load_unaligned(group + b * kStep) >> shift;
           if (straddles) residual |= Words::load_unaligned(group + kLanes + b * kStep) << (64 - shift);
-          value += residual & mask;
+          steps = residual & mask;
         }
         if (sloped) {
-          value += xsimd::bitwise_cast<Words>((product[b] >> right)) << left;
+          steps += xsimd::bitwise_cast<Words>((product[b] >> right)) << left;
           product[b] += advance;
         }
-        emit(row, b, value);
+        if (scaled) steps *= scale;
+        emit(row, b, base + steps);
       }
     }
   }

@@ -26,12 +26,13 @@ namespace omendb::core {
 
 inline constexpr uint32_t kLanes = 8;
 
-// What a kernel needs of a column: value(i) = base + predict(i) + residual(i),
-// modulo 2^64.
+// What a kernel needs of a column:
+// value(i) = base + scale * (predict(i) + residual(i)), modulo 2^64.
 struct PackedColumn {
   const uint64_t* words;
   uint64_t base;
   LinearModel model;
+  uint64_t scale;
   uint32_t width;  // 0..64; with 0 there are no words
 };
 

@@ -23,8 +23,8 @@ inline constexpr int kMaxEntriesLog2 = 13;
 inline constexpr int kMaxKeyColumns = 32;
 inline constexpr int kMaxValueColumns = 64;
 
-// Columns of one node: values, TID block and offset, child.
-inline constexpr int kMaxColumns = kMaxValueColumns + 3;
+// Columns of one node: values, TID, child.
+inline constexpr int kMaxColumns = kMaxValueColumns + 2;
 
 // The largest node image: one 8 KB page.
 inline constexpr size_t kMaxNodeBytes = 8192;

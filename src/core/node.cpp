@@ -11,14 +11,14 @@ Entries Entries::Slice(uint32_t begin, uint32_t end) const {
     slice.value[c] += begin;
     slice.cls[c] += begin;
   }
-  slice.tid_block += begin;
-  slice.tid_offset += begin;
+  slice.tid += begin;
+  slice.tid_number += begin;
   if (inner) slice.child += begin;
   return slice;
 }
 
 void Entries::KeyAt(uint32_t i, Key* key) const {
-  key->tid = TidAt(i);
+  key->tid = tid[i];
   for (int c = 0; c < key_columns; c++) {
     key->cls[c] = static_cast<uint8_t>(cls[c][i]);
     key->ordinal[c] = cls[c][i] == kValue ? value[c][i] : 0;
@@ -44,8 +44,8 @@ void LayOutEntries(Entries* entries, void* memory, uint32_t capacity, int key_co
     entries->value[c] = take();
     entries->cls[c] = take();
   }
-  entries->tid_block = take();
-  entries->tid_offset = take();
+  entries->tid = take();
+  entries->tid_number = take();
   if (inner) entries->child = take();
 }
 
@@ -54,8 +54,7 @@ void CopyEntry(Entries* to, uint32_t j, const Entries& from, uint32_t i) {
     to->value[c][j] = from.value[c][i];
     to->cls[c][j] = from.cls[c][i];
   }
-  to->tid_block[j] = from.tid_block[i];
-  to->tid_offset[j] = from.tid_offset[i];
+  to->tid[j] = from.tid[i];
   if (from.inner) to->child[j] = from.child[i];
 }
 
@@ -65,8 +64,7 @@ void MoveEntries(Entries* entries, uint32_t to, uint32_t from, uint32_t n) {
     move(entries->value[c]);
     move(entries->cls[c]);
   }
-  move(entries->tid_block);
-  move(entries->tid_offset);
+  move(entries->tid);
   if (entries->inner) move(entries->child);
 }
 
@@ -76,7 +74,7 @@ bool Node::IsValid(const uint8_t* bytes, size_t available, int key_columns, int 
   const bool inner = header.level > 0;
   const int values = inner ? key_columns : value_columns;
   if (header.count > kMaxEntries || header.key_columns != key_columns ||
-      header.columns != values + (inner ? 3 : 2) || header.size > available || header.size % 8 != 0)
+      header.columns != values + (inner ? 2 : 1) || header.size > available || header.size % 8 != 0)
     return false;
   if (values < 64 && (header.class_columns >> values) != 0) return false;
   const int headers = header.columns + __builtin_popcountll(header.class_columns);
@@ -202,6 +200,25 @@ uint32_t Node::ChildFor(const Bound& bound, Direction direction) const {
   return above == 0 ? 0 : above - 1;
 }
 
+void Node::DecodeTids(uint32_t begin, uint32_t end, Tid* out) const {
+  tid_column().Decode(begin, end, out);
+  const uint64_t radix = uint64_t{header_->tid_span} + 1, bias = header_->tid_bias;
+  if (end - begin < kLanes || radix == 1) {
+    for (uint32_t i = 0; i < end - begin; i++) {
+      const uint64_t block = out[i] / radix;
+      out[i] = block << kTidOffsetBits | (out[i] - block * radix + bias);
+    }
+    return;
+  }
+  // number / radix = high word of number * (floor(2^64 / radix) + 1): exact, as
+  // the error, number / 2^64, is below 1 / radix for numbers below 2^48.
+  const uint64_t reciprocal = ~uint64_t{0} / radix + 1;
+  for (uint32_t i = 0; i < end - begin; i++) {
+    const uint64_t block = static_cast<uint64_t>((static_cast<u128>(out[i]) * reciprocal) >> 64);
+    out[i] = block << kTidOffsetBits | (out[i] - block * radix + bias);
+  }
+}
+
 void Node::Decode(uint32_t begin, uint32_t end, uint64_t wanted, Entries* out, uint32_t at) const {
   const int values = value_columns();
   for (int c = 0; c < values; c++) {
@@ -213,8 +230,7 @@ void Node::Decode(uint32_t begin, uint32_t end, uint64_t wanted, Entries* out, u
       for (uint32_t i = 0; i < end - begin; i++) out->cls[c][at + i] = kValue;
     }
   }
-  tid_block_column().Decode(begin, end, out->tid_block + at);
-  tid_offset_column().Decode(begin, end, out->tid_offset + at);
+  DecodeTids(begin, end, out->tid + at);
   if (inner()) child_column().Decode(begin, end, out->child + at);
 }
 
@@ -231,6 +247,26 @@ void FillGaps(uint64_t* values, const uint64_t* cls, uint32_t n) {
     if (cls[i] != kValue) values[i] = values[i - 1];
 }
 
+// Turns TIDs into numbers, by the range of their offsets; of a part, by the range
+// of the node that it was a part of, so that the old line still fits.
+void NumberTids(const Entries& entries, const Node* inherited, NodePlan* plan) {
+  uint64_t least = 0xFFFF, most = 0;
+  for (uint32_t i = 0; i < entries.count; i++) {
+    const uint64_t offset = TidOffset(entries.tid[i]);
+    least = offset < least ? offset : least;
+    most = offset > most ? offset : most;
+  }
+  if (least > most) least = most = 0;  // no entries
+  if (inherited != nullptr) {
+    least = inherited->header().tid_bias;
+    most = least + inherited->header().tid_span;
+  }
+  plan->tid_span = static_cast<uint16_t>(most - least);
+  plan->tid_bias = static_cast<uint16_t>(least);
+  for (uint32_t i = 0; i < entries.count; i++)
+    entries.tid_number[i] = TidBlock(entries.tid[i]) * (most - least + 1) + (TidOffset(entries.tid[i]) - least);
+}
+
 bool AllValues(const uint64_t* cls, uint32_t n) {
   uint64_t different = 0;
   for (uint32_t i = 0; i < n; i++) different |= cls[i] ^ kValue;
@@ -244,7 +280,8 @@ void PlanNode(const Entries& entries, const Node* inherited, NodePlan* plan) {
   const int values = entries.value_columns;
   plan->count = n;
   plan->class_columns = 0;
-  plan->columns = values + (entries.inner ? 3 : 2);
+  plan->columns = values + (entries.inner ? 2 : 1);
+  NumberTids(entries, inherited, plan);
 
   int next = 0;
   const auto add = [&](const uint64_t* array, bool sorted, const ColumnHeader* old) {
@@ -266,8 +303,7 @@ void PlanNode(const Entries& entries, const Node* inherited, NodePlan* plan) {
     }
     add(entries.value[c], c == 0 && whole, old_value(c));
   }
-  add(entries.tid_block, false, inherited ? &inherited->tid_block_column().header() : nullptr);
-  add(entries.tid_offset, false, inherited ? &inherited->tid_offset_column().header() : nullptr);
+  add(entries.tid_number, false, inherited ? &inherited->tid_column().header() : nullptr);
   if (entries.inner) add(entries.child, false, inherited ? &inherited->child_column().header() : nullptr);
   const auto old_class = [&](int c) {
     return inherited && inherited->has_class_column(c) ? &inherited->class_column(c).header() : nullptr;
@@ -325,6 +361,8 @@ void WriteNode(const Entries& entries, const NodePlan& plan, uint32_t level, con
   header.low_fence = static_cast<uint16_t>(fences);
   header.high_fence = high_fence != nullptr ? static_cast<uint16_t>(fences + fence) : 0;
   header.level = static_cast<uint16_t>(level);
+  header.tid_span = plan.tid_span;
+  header.tid_bias = plan.tid_bias;
   header.class_columns = plan.class_columns;
   std::memcpy(out, &header, sizeof header);
   std::memcpy(out + sizeof header, plan.header, static_cast<size_t>(plan.headers) * sizeof(ColumnHeader));
@@ -345,8 +383,7 @@ void WriteNode(const Entries& entries, const NodePlan& plan, uint32_t level, con
     if (plan.count > 0) PackColumn(array, plan.count, column, reinterpret_cast<uint64_t*>(out + column.data_offset));
   };
   for (int c = 0; c < entries.value_columns; c++) pack(entries.value[c]);
-  pack(entries.tid_block);
-  pack(entries.tid_offset);
+  pack(entries.tid_number);
   if (entries.inner) pack(entries.child);
   for (int c = 0; c < entries.value_columns; c++)
     if (plan.class_columns >> c & 1) pack(entries.cls[c]);

@@ -5,20 +5,27 @@
 //   offset  bytes
 //        0     2  count          entries, 0..kMaxEntries
 //        2     1  key_columns
-//        3     1  columns        value columns, TID block, TID offset, and in an inner node: child
+//        3     1  columns        value columns, TID, and in an inner node: child
 //        4     2  size           bytes of the image, a multiple of 8
 //        6     2  low_fence      offset of the low fence
 //        8     2  high_fence     offset of the high fence; 0: plus infinity
 //       10     2  level          0 for a leaf
-//       12     4  reserved, 0
+//       12     2  tid_span       see below
+//       14     2  tid_bias
 //       16     8  class_columns  bit c: value column c has a class column
-//       24  32*k  ColumnHeader   `columns` of them, then one per bit of class_columns
+//       24  40*k  ColumnHeader   `columns` of them, then one per bit of class_columns
 //        .        fences         tid (8), ordinals (8 * key_columns), classes, padded to 8
 //        .        words          the packed words of each column (kernels.h)
 //
 // Value columns are the key columns, then, in a leaf, what entries carry besides
 // (residues of float keys, INCLUDE columns).  A class column holds KeyClass
-// values and is left out where all are kValue.  Multi-byte integers are in the
+// values and is left out where all are kValue.  A TID is stored as one number,
+//
+//   block * (tid_span + 1) + (offset - tid_bias),     tid_bias <= offset <= tid_bias + tid_span
+//
+// with the node's own range of offsets: rows of a table filled in key order get
+// consecutive numbers, which a line predicts exactly, and others no more bits
+// than block and offset would take apart.  Multi-byte integers are in the
 // machine's order, as everywhere in PostgreSQL's files.
 #ifndef OMENDB_CORE_NODE_H
 #define OMENDB_CORE_NODE_H
@@ -41,7 +48,8 @@ struct NodeHeader {
   uint16_t low_fence;
   uint16_t high_fence;
   uint16_t level;
-  uint32_t reserved;
+  uint16_t tid_span;
+  uint16_t tid_bias;
   uint64_t class_columns;
 };
 static_assert(sizeof(NodeHeader) == 24 && std::is_trivially_copyable_v<NodeHeader>);
@@ -62,12 +70,11 @@ struct Entries {
   bool inner = false;
   uint64_t* value[kMaxValueColumns] = {};
   uint64_t* cls[kMaxValueColumns] = {};  // KeyClass of each entry; always present
-  uint64_t* tid_block = nullptr;
-  uint64_t* tid_offset = nullptr;
+  Tid* tid = nullptr;
+  uint64_t* tid_number = nullptr;        // room for PlanNode; WriteNode reads it
   uint64_t* child = nullptr;             // inner nodes only
 
   Entries Slice(uint32_t begin, uint32_t end) const;
-  Tid TidAt(uint32_t i) const { return tid_block[i] << kTidOffsetBits | tid_offset[i]; }
   void KeyAt(uint32_t i, Key* key) const;
 };
 
@@ -100,20 +107,20 @@ class Node {
   uint32_t level() const { return header_->level; }
   bool inner() const { return header_->level > 0; }
   int key_columns() const { return header_->key_columns; }
-  int value_columns() const { return header_->columns - (inner() ? 3 : 2); }
+  int value_columns() const { return header_->columns - (inner() ? 2 : 1); }
 
   Column value_column(int c) const { return Column(bytes_, columns_[c]); }
   bool has_class_column(int c) const { return (header_->class_columns >> c & 1) != 0; }
   Column class_column(int c) const { return Column(bytes_, columns_[ClassColumnIndex(c)]); }
-  Column tid_block_column() const { return Column(bytes_, columns_[value_columns()]); }
-  Column tid_offset_column() const { return Column(bytes_, columns_[value_columns() + 1]); }
+  Column tid_column() const { return Column(bytes_, columns_[value_columns()]); }
   Column child_column() const { return Column(bytes_, columns_[header_->columns - 1]); }
 
   uint8_t ClassAt(int c, uint32_t i) const {
     return has_class_column(c) ? static_cast<uint8_t>(class_column(c).Get(i)) : static_cast<uint8_t>(kValue);
   }
   Tid TidAt(uint32_t i) const {
-    return tid_block_column().Get(i) << kTidOffsetBits | tid_offset_column().Get(i);
+    const uint64_t radix = uint64_t{header_->tid_span} + 1, number = tid_column().Get(i), block = number / radix;
+    return block << kTidOffsetBits | (number - block * radix + header_->tid_bias);
   }
   uint32_t ChildAt(uint32_t i) const { return static_cast<uint32_t>(child_column().Get(i)); }
   void KeyAt(uint32_t i, Key* key) const;
@@ -146,6 +153,7 @@ class Node {
     return header_->columns + __builtin_popcountll(header_->class_columns & ((uint64_t{1} << c) - 1));
   }
   void ReadFence(uint16_t offset, Key* key) const;
+  void DecodeTids(uint32_t begin, uint32_t end, Tid* out) const;
 
   const uint8_t* bytes_;
   const NodeHeader* header_;
@@ -158,6 +166,8 @@ struct NodePlan {
   int columns;
   int headers;
   uint64_t class_columns;
+  uint16_t tid_span;
+  uint16_t tid_bias;
   size_t size;  // bytes of the image; may exceed what a page holds
   ColumnHeader header[kMaxColumnHeaders];
 };

@@ -59,8 +59,7 @@ class TreeBuilder {
       pending.value[c][i] = entry.value[c];
       pending.cls[c][i] = entry.cls[c];
     }
-    pending.tid_block[i] = core::TidBlock(entry.tid);
-    pending.tid_offset[i] = core::TidOffset(entry.tid);
+    pending.tid[i] = entry.tid;
     if (level_number > 0) pending.child[i] = entry.child;
     if (pending.count == kLevelCapacity) WritePages(level_number, false);
   }

@@ -101,8 +101,7 @@ uint32 MergeEntries(const NodePage& page, uint32 base_begin, uint32 base_end, ui
       scratch->value[c][i] = entry.value[c];
       scratch->cls[c][i] = entry.cls[c];
     }
-    scratch->tid_block[i] = core::TidBlock(entry.tid);
-    scratch->tid_offset[i] = core::TidOffset(entry.tid);
+    scratch->tid[i] = entry.tid;
     if (page.inner()) scratch->child[i] = entry.child;
   }
   // From the back, in place: few delta entries among many base entries.

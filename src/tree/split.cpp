@@ -124,8 +124,7 @@ void SplitRoot(const Index& index, Buffer buffer, const NodePage& page, const Sp
       downlinks.value[c][i] = separators[i]->ordinal[c];
       downlinks.cls[c][i] = separators[i]->cls[c];
     }
-    downlinks.tid_block[i] = core::TidBlock(separators[i]->tid);
-    downlinks.tid_offset[i] = core::TidOffset(separators[i]->tid);
+    downlinks.tid[i] = separators[i]->tid;
     downlinks.child[i] = i == 0 ? left_block : right_block;
   }
   NodePlan plan;
@@ -321,8 +320,7 @@ bool ShareWithRight(const Index& index, Buffer buffer) {
           downlinks.entries.value[c][downlink] = separator.ordinal[c];
           downlinks.entries.cls[c][downlink] = separator.cls[c];
         }
-        downlinks.entries.tid_block[downlink] = core::TidBlock(separator.tid);
-        downlinks.entries.tid_offset[downlink] = core::TidOffset(separator.tid);
+        downlinks.entries.tid[downlink] = separator.tid;
         NodePlan parent_plan;
         core::PlanNode(downlinks.entries, nullptr, &parent_plan);
         if (parent_plan.size <= MaxImageBytes(shape, true)) {

@@ -23,8 +23,8 @@ uint32 RemoveDead(core::Entries* entries, IndexBulkDeleteCallback callback, void
   uint32 kept = 0;
   for (uint32 i = 0; i < entries->count; i++) {
     ItemPointerData tid;
-    ItemPointerSet(&tid, static_cast<BlockNumber>(entries->tid_block[i]),
-                   static_cast<OffsetNumber>(entries->tid_offset[i]));
+    ItemPointerSet(&tid, static_cast<BlockNumber>(core::TidBlock(entries->tid[i])),
+                   static_cast<OffsetNumber>(core::TidOffset(entries->tid[i])));
     if (callback(&tid, callback_state)) continue;
     if (kept != i) core::CopyEntry(entries, kept, *entries, i);
     kept++;

@@ -47,7 +47,7 @@ inline void ExerciseNode(const core::Node& node, Random& random) {
       Require(node.value_column(c).Get(i) == decoded->value[c][i], "Get equals Decode");
       Require(node.ClassAt(c, i) == static_cast<uint8_t>(decoded->cls[c][i]), "ClassAt equals Decode");
     }
-    Require(node.TidAt(i) == decoded->TidAt(i), "TidAt equals Decode");
+    Require(node.TidAt(i) == decoded->tid[i], "TidAt equals Decode");
     if (node.inner()) (void)node.ChildAt(i);
     const uint32_t j = i + static_cast<uint32_t>(random.Below(n - i + 1));
     OwnedEntries part(j - i, shape);

@@ -127,7 +127,7 @@ TEST_F(NodeTest, DecodeOfAnyPartToAnyPlace) {
           ASSERT_EQ((*n.entries).value[c][i], out->value[c][j]);
         }
       }
-      ASSERT_EQ(n.keys[i].tid, out->TidAt(j));
+      ASSERT_EQ(n.keys[i].tid, out->tid[j]);
       if (n.schema.inner) {
         ASSERT_EQ((*n.entries).child[i], out->child[j]);
       }
@@ -395,7 +395,7 @@ TEST_F(NodeTest, MoveEntriesMovesEveryColumn) {
         ASSERT_EQ((*n.entries).value[c][source], moved->value[c][i]);
         ASSERT_EQ((*n.entries).cls[c][source], moved->cls[c][i]);
       }
-      ASSERT_EQ((*n.entries).TidAt(source), moved->TidAt(i));
+      ASSERT_EQ((*n.entries).tid[source], moved->tid[i]);
       if (n.schema.inner) {
         ASSERT_EQ((*n.entries).child[source], moved->child[i]);
       }
@@ -431,8 +431,7 @@ TEST_F(NodeTest, TheWidestSchemaWorks) {
       entries.cls[c][i] = i == 2 ? kNullLast : kValue;
       entries.value[c][i] = i * static_cast<uint64_t>(c);
     }
-    entries.tid_block[i] = i;
-    entries.tid_offset[i] = 1;
+    entries.tid[i] = core::Tid{i} << core::kTidOffsetBits | 1;
   }
   NodePlan plan;
   PlanNode(entries, nullptr, &plan);

@@ -140,8 +140,7 @@ inline OwnedEntries MakeEntries(const Schema& schema, const std::vector<core::Ke
       // Where there is no ordinal the array may hold anything.
       entries->value[c][i] = drawn.cls == core::kValue ? drawn.value : random.Next();
     }
-    entries->tid_block[i] = core::TidBlock(keys[i].tid);
-    entries->tid_offset[i] = core::TidOffset(keys[i].tid);
+    entries->tid[i] = keys[i].tid;
     if (schema.inner) entries->child[i] = random.OneIn(2) ? i + 1 : random.Below(0xFFFFFFFF);
   }
   return entries;
