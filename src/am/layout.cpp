@@ -204,8 +204,8 @@ void MakeLayout(Relation rel, Layout* layout) {
   // could not be split.  (Residues are counted as constant; where a row's are not
   // and there is no room for them, inserting that row is an error.)
   const size_t attributes = static_cast<size_t>(desc->natts), row = core::kLanes * sizeof(uint64);
-  const size_t headers = (static_cast<size_t>(next) + 2 + attributes) * sizeof(core::ColumnHeader);
-  const size_t words = (2 * attributes + 2) * row;
+  const size_t headers = (static_cast<size_t>(next) + 1 + attributes) * sizeof(core::ColumnHeader);
+  const size_t words = (2 * attributes + 1) * row;
   const size_t fences = 2 * core::FenceBytes(keys) + sizeof(core::NodeHeader);
   if (headers + words + fences > tree::MaxImageBytes(layout->shape, false))
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

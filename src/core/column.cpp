@@ -160,10 +160,16 @@ uint32_t Column::LowerBound(uint64_t key, uint32_t begin, uint32_t end) const {
   return end;
 }
 
-uint32_t Column::LowerBoundSorted(uint64_t key, uint32_t n) const {
-  uint32_t begin, end;
-  Window(key, n, &begin, &end);
-  return LowerBound(key, begin, end);
+// The misses of a window's lines overlap; one after the other they would cost
+// more than all else in a search.
+void Column::Prefetch(uint32_t begin, uint32_t end) const {
+  constexpr uint64_t kMostGroups = 12;
+  if (packed_.width == 0 || begin >= end) return;
+  const uint64_t first = static_cast<uint64_t>(begin / kLanes) * packed_.width >> 6;
+  const uint64_t last = (static_cast<uint64_t>((end - 1) / kLanes + 1) * packed_.width - 1) >> 6;
+  if (last - first >= kMostGroups) return;
+  for (uint64_t group = first; group <= last; group++) __builtin_prefetch(packed_.words + group * kLanes);
+  __builtin_prefetch(packed_.words + last * kLanes + kLanes - 1);
 }
 
 uint32_t Column::RunEnd(uint64_t key, uint32_t begin, uint32_t end) const {

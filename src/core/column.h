@@ -92,11 +92,19 @@ class Column {
   // >= key, as [*begin, *end] with *end <= n.  Proof in src/README, "The search bound".
   void Window(uint64_t key, uint32_t n, uint32_t* begin, uint32_t* end) const;
 
+  // Fetches the words of values [begin, end) into the cache, if they are few.
+  void Prefetch(uint32_t begin, uint32_t end) const;
+
   // For values sorted within [begin, end): the first one >= key, or end.
   uint32_t LowerBound(uint64_t key, uint32_t begin, uint32_t end) const;
 
   // The same for a column sorted as a whole (n values), through its model.
-  uint32_t LowerBoundSorted(uint64_t key, uint32_t n) const;
+  uint32_t LowerBoundSorted(uint64_t key, uint32_t n) const {
+    uint32_t begin, end;
+    Window(key, n, &begin, &end);
+    Prefetch(begin, end);
+    return LowerBound(key, begin, end);
+  }
 
   // The end of the run of values equal to key that starts at `begin`, in values
   // sorted within [begin, end).  Gallops: most runs are short.

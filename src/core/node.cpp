@@ -152,7 +152,17 @@ uint32_t Node::LowerBound(const Bound& bound) const {
     const Column values = value_column(c);
     const uint64_t key = bound.key.ordinal[c];
     const bool whole = c == 0 && begin == 0 && end == count() && !has_class_column(c);
-    begin = whole ? values.LowerBoundSorted(key, end) : values.LowerBound(key, begin, end);
+    if (whole) {
+      uint32_t first, last;
+      values.Window(key, end, &first, &last);
+      values.Prefetch(first, last);
+      // Whoever finds an entry wants its TID or child next.
+      tid_column().Prefetch(first, last);
+      if (inner()) child_column().Prefetch(first, last);
+      begin = values.LowerBound(key, first, last);
+    } else {
+      begin = values.LowerBound(key, begin, end);
+    }
     if (begin == end) return begin;
     const bool last = c == bound.columns - 1 && !bound.with_tid;
     if (last && bound.tail == Bound::kBefore) return begin;
@@ -171,21 +181,25 @@ uint32_t Node::LowerBound(const Bound& bound) const {
   return begin;
 }
 
+bool Node::IsBelow(uint32_t i, const Bound& bound) const {
+  for (int c = 0; c < bound.columns; c++) {
+    const uint8_t cls = ClassAt(c, i);
+    if (cls != bound.key.cls[c]) return cls < bound.key.cls[c];
+    if (cls != kValue) continue;
+    const uint64_t ordinal = value_column(c).Get(i);
+    if (ordinal != bound.key.ordinal[c]) return ordinal < bound.key.ordinal[c];
+  }
+  if (!bound.with_tid) return bound.tail == Bound::kAfter;
+  const Tid tid = TidAt(i);
+  return bound.tail == Bound::kAfter ? tid <= bound.key.tid : tid < bound.key.tid;
+}
+
 uint32_t Node::LowerBoundFrom(const Bound& bound, uint32_t from) const {
-  const auto is_below = [&](uint32_t i) {
-    if (bound.columns > 0 && bound.key.cls[0] == kValue && !has_class_column(0)) {
-      const uint64_t ordinal = value_column(0).Get(i);
-      if (ordinal != bound.key.ordinal[0]) return ordinal < bound.key.ordinal[0];
-    }
-    Key key;
-    KeyAt(i, &key);
-    return CompareBound(bound, key, key_columns()) > 0;
-  };
   // Most ranges hold an entry or two; a long one is worth a search of its own.
   constexpr uint32_t kNear = 4;
   const uint32_t n = count();
   for (uint32_t i = from; i < from + kNear; i++)
-    if (i >= n || !is_below(i)) return i < n ? i : n;
+    if (i >= n || !IsBelow(i, bound)) return i < n ? i : n;
   return LowerBound(bound);
 }
 

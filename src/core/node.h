@@ -134,6 +134,9 @@ class Node {
   bool BoundIsRight(const Bound& bound, Direction direction) const;
   bool BoundIsLeft(const Bound& bound, Direction direction) const;
 
+  // Whether entry i lies below the bound.
+  bool IsBelow(uint32_t i, const Bound& bound) const;
+
   // The first entry above the bound; count() if there is none.
   uint32_t LowerBound(const Bound& bound) const;
 

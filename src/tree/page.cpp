@@ -336,6 +336,12 @@ void LockPage(Relation rel, const Shape& shape, Buffer buffer, int lock_mode) {
 
 Buffer GetPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mode) {
   const Buffer buffer = ReadBuffer(rel, block);
+  // What every visit reads: headers and fences, and the special space.
+  const char* page = BufferGetPage(buffer);
+  __builtin_prefetch(page);
+  __builtin_prefetch(page + 64);
+  __builtin_prefetch(page + 128);
+  __builtin_prefetch(page + BLCKSZ - sizeof(PageSpecial));
   LockPage(rel, shape, buffer, lock_mode);
   return buffer;
 }

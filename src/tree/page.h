@@ -164,10 +164,10 @@ class NodePage {
 // Bytes that node image, delta order and delta share.
 inline constexpr size_t kPageCapacity = BLCKSZ - SizeOfPageHeaderData - sizeof(PageSpecial);
 // What a node image may take, so that more entries have room: kMinDelta of them,
-// or, where entries are wide, as many as a sixteenth of the page holds, but one at least.
+// or, where entries are wide, as many as a twentieth of the page holds, but one at least.
 inline size_t MaxImageBytes(const Shape& shape, bool inner) {
   const size_t one = NodePage::DeltaStride(shape, inner) + 1;
-  return kPageCapacity - Max(one, Min(kMinDelta * one, kPageCapacity / 16));
+  return kPageCapacity - Max(one, Min(kMinDelta * one, kPageCapacity / 20));
 }
 
 // --- Writing page images.  `page` is a generic WAL image, or private memory. ---
