@@ -88,3 +88,8 @@ CREATE INDEX op_own ON op_t USING omendb (k own_ops);
 DROP INDEX op_k;
 SELECT pg_get_indexdef('op_own'::regclass), compare('SELECT k FROM op_t WHERE k BETWEEN 10 AND 20');
 SELECT omendb_check('op_own'::regclass, true);
+-- One that promises another order is refused when an index is built, not answered wrongly.
+CREATE FUNCTION reverse_cmp(int4, int4) RETURNS int4 LANGUAGE sql IMMUTABLE STRICT AS 'SELECT btint4cmp($2, $1)';
+CREATE OPERATOR CLASS reverse_ops FOR TYPE int4 USING omendb AS
+  OPERATOR 1 >, OPERATOR 2 >=, OPERATOR 3 =, OPERATOR 4 <=, OPERATOR 5 <, FUNCTION 1 reverse_cmp(int4, int4);
+CREATE INDEX op_reverse ON op_t USING omendb (k reverse_ops);

@@ -39,6 +39,7 @@ bytea* ParseOptions(Datum reloptions, bool validate);
 
 // validate.cpp
 bool Validate(Oid opclass_oid);
+bool IsDefaultOrder(Oid left_type, Oid right_type, Oid compare);
 
 }  // namespace omendb::am
 

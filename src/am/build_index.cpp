@@ -10,6 +10,7 @@ extern "C" {
 #include "commands/progress.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "utils/builtins.h"
 }
 
 namespace omendb::am {
@@ -35,12 +36,27 @@ void AddTuple(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, void
 
 void ReportPhase(BuildPhase phase) { pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, phase); }
 
+// Refuses an operator class that promises another order than ordinals have:
+// CREATE INDEX does not ask amvalidate.
+void CheckOrder(Relation index) {
+  for (int k = 0; k < IndexRelationGetNumberOfKeyAttributes(index); k++) {
+    const Oid type = index->rd_opcintype[k];
+    if (!IsDefaultOrder(type, type, index_getprocid(index, static_cast<AttrNumber>(k + 1), 1)))
+      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                      errmsg("access method \"omendb\" does not support the operator class of column %d of index \"%s\"",
+                             k + 1, RelationGetRelationName(index)),
+                      errdetail("Its order is not the default order of type %s.", format_type_be(type)),
+                      errhint("Use a btree index for this operator class.")));
+  }
+}
+
 }  // namespace
 
 IndexBuildResult* Build(Relation heap, Relation index, IndexInfo* index_info) {
   if (RelationGetNumberOfBlocks(index) != 0)
     elog(ERROR, "index \"%s\" already contains data", RelationGetRelationName(index));
 
+  CheckOrder(index);
   BuildState state;
   MakeLayout(index, &state.layout);
   state.entries = 0;

@@ -55,16 +55,6 @@ struct Family {
   CatCList* functions;
 };
 
-// omendb orders keys by their ordinals and does not call the comparison function
-// to do so.  A family that compares otherwise than the left type's default B-tree
-// family does would be answered in the wrong order.
-bool IsOwnOrder(const FormData_pg_amproc& member) {
-  const Oid btree_class = GetDefaultOpClass(member.amproclefttype, BTREE_AM_OID);
-  if (!OidIsValid(btree_class)) return false;
-  return member.amproc == get_opfamily_proc(get_opclass_family(btree_class), member.amproclefttype,
-                                            member.amprocrighttype, kCompareProc);
-}
-
 // Support functions: known numbers, matching signatures, the type's own order.
 bool ValidateFunctions(const Family& family) {
   bool valid = true;
@@ -95,7 +85,8 @@ bool ValidateFunctions(const Family& family) {
                errmsg("omendb operator family \"%s\": function %s does not have the signature of support number %d",
                       family.name, format_procedure(member->amproc), member->amprocnum)));
       valid = false;
-    } else if (member->amprocnum == kCompareProc && !IsOwnOrder(*member)) {
+    } else if (member->amprocnum == kCompareProc && 
+               !IsDefaultOrder(member->amproclefttype, member->amprocrighttype, member->amproc)) {
       ereport(INFO, (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
                      errmsg("omendb operator family \"%s\": function %s is not the default B-tree order of %s and %s",
                             family.name, format_procedure(member->amproc), format_type_be(member->amproclefttype),
@@ -193,6 +184,15 @@ bool ValidateTypePairs(const Family& family, const char* class_name, Oid class_t
 }
 
 }  // namespace
+
+// omendb orders keys by their ordinals and does not call the comparison function
+// to do so.  A family that compares otherwise than the left type's default B-tree
+// family does would be answered in the wrong order.
+bool IsDefaultOrder(Oid left_type, Oid right_type, Oid compare) {
+  const Oid btree_class = GetDefaultOpClass(left_type, BTREE_AM_OID);
+  if (!OidIsValid(btree_class)) return false;
+  return compare == get_opfamily_proc(get_opclass_family(btree_class), left_type, right_type, kCompareProc);
+}
 
 bool Validate(Oid opclass_oid) {
   HeapTuple class_tuple = SearchSysCache1(CLAOID, ObjectIdGetDatum(opclass_oid));
