@@ -58,6 +58,19 @@ void CopyEntry(Entries* to, uint32_t j, const Entries& from, uint32_t i) {
   if (from.inner) to->child[j] = from.child[i];
 }
 
+void AppendEntries(Entries* to, const Entries& from) {
+  const auto append = [&](uint64_t* array, const uint64_t* source) {
+    std::memcpy(array + to->count, source, from.count * sizeof(uint64_t));
+  };
+  for (int c = 0; c < from.value_columns; c++) {
+    append(to->value[c], from.value[c]);
+    append(to->cls[c], from.cls[c]);
+  }
+  append(to->tid, from.tid);
+  if (from.inner) append(to->child, from.child);
+  to->count += from.count;
+}
+
 void MoveEntries(Entries* entries, uint32_t to, uint32_t from, uint32_t n) {
   const auto move = [=](uint64_t* array) { std::memmove(array + to, array + from, n * sizeof(uint64_t)); };
   for (int c = 0; c < entries->value_columns; c++) {
@@ -338,8 +351,8 @@ void PlanNode(const Entries& entries, const Node* inherited, NodePlan* plan) {
 
 uint32_t PlanPrefix(const Entries& entries, size_t max_bytes, uint32_t guess, NodePlan* plan) {
   const uint32_t most = entries.count < kMaxEntries ? entries.count : kMaxEntries;
-  // Close enough: the rest would not fill another 2 % of the node.
-  const size_t good = max_bytes - max_bytes / 50;
+  // Close enough: the rest would not fill another half percent of the node.
+  const size_t good = max_bytes - max_bytes / 200;
   uint32_t fits = 1, too_many = most + 1;
   uint32_t n = guess < 1 ? 1 : guess > most ? most : guess;
   constexpr int kMaxTries = 16;
@@ -351,9 +364,9 @@ uint32_t PlanPrefix(const Entries& entries, size_t max_bytes, uint32_t guess, No
     } else {
       too_many = n;
     }
-    if (too_many - fits <= 1 + fits / 64) break;
+    if (too_many - fits <= 1 + fits / 256) break;
     // Sizes grow about linearly: aim at the middle of what is good.
-    const uint64_t aim = static_cast<uint64_t>(n) * (max_bytes - max_bytes / 100) / plan->size;
+    const uint64_t aim = static_cast<uint64_t>(n) * (max_bytes - max_bytes / 400) / plan->size;
     n = static_cast<uint32_t>(aim <= fits ? fits + 1 : aim >= too_many ? too_many - 1 : aim);
     // Where they jump, that creeps: halve.
     if (tries >= 3) n = fits + (too_many - fits) / 2;

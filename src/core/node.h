@@ -86,6 +86,9 @@ void LayOutEntries(Entries* entries, void* memory, uint32_t capacity, int key_co
 // Copies entry i of `from` to entry j of `to`: same shape.
 void CopyEntry(Entries* to, uint32_t j, const Entries& from, uint32_t i);
 
+// Copies all entries of `from` behind those of `to`, which has room: same shape.
+void AppendEntries(Entries* to, const Entries& from);
+
 // Moves n entries within a batch; the ranges may overlap.
 void MoveEntries(Entries* entries, uint32_t to, uint32_t from, uint32_t n);
 
@@ -128,6 +131,12 @@ class Node {
   void LowFence(Key* key) const { ReadFence(header_->low_fence, key); }
   bool has_high_fence() const { return header_->high_fence != 0; }
   void HighFence(Key* key) const { ReadFence(header_->high_fence, key); }
+  // The high fence in *key, as WriteNode takes it: null for plus infinity.
+  const Key* HighFenceOrNull(Key* key) const {
+    if (!has_high_fence()) return nullptr;
+    HighFence(key);
+    return key;
+  }
 
   // Whether what a search in this direction looks for lies to the right of this
   // node's fences, or to the left.  Each node holds the entries low <= e < high.

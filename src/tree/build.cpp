@@ -107,7 +107,7 @@ class TreeBuilder {
     const bool inner = number > 0;
     const size_t max_image = MaxImageBytes(index_.shape, inner);
     // Inner nodes are rarely inserted into: leave them less room than a leaf.
-    const size_t fill = inner ? max_image : FillBytes(index_.rel, max_image);
+    const size_t fill = inner ? max_image : FillBytes(index_.rel, kPageCapacity, max_image);
     uint32 written = 0;
     for (;;) {
       CHECK_FOR_INTERRUPTS();

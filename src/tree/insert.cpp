@@ -64,10 +64,9 @@ bool MergeDelta(const Index& index, Buffer buffer) {
   if (fits) {
     Key low, high;
     page.node().LowFence(&low);
-    if (page.node().has_high_fence()) page.node().HighFence(&high);
     GenericXLogState* state = GenericXLogStart(index.rel);
     const Page image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
-    PutNode(image, loaded.entries, plan, page.level(), low, page.node().has_high_fence() ? &high : nullptr);
+    PutNode(image, loaded.entries, plan, page.level(), low, page.node().HighFenceOrNull(&high));
     SealPage(image, BufferGetBlockNumber(buffer));
     GenericXLogFinish(state);
   }

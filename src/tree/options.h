@@ -23,9 +23,11 @@ inline int FillFactor(Relation rel) {
   return options != nullptr ? options->fillfactor : kDefaultFillFactor;
 }
 
-// Bytes of node image that a page is filled with when its entries come in order.
-inline size_t FillBytes(Relation rel, size_t max_image_bytes) {
-  return max_image_bytes * static_cast<size_t>(FillFactor(rel)) / 100;
+// Bytes of node image that a page is filled with when its entries come in order:
+// the fill factor's share of `capacity`, but at most `most`.
+inline size_t FillBytes(Relation rel, size_t capacity, size_t most) {
+  const size_t fill = capacity * static_cast<size_t>(FillFactor(rel)) / 100;
+  return fill < most ? fill : most;
 }
 
 }  // namespace omendb::tree

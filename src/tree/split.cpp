@@ -26,7 +26,7 @@ struct Half {
 
 struct Split {
   Key low, separator, high;
-  bool has_high;
+  const Key* high_fence;  // &high, or null
   uint32 level;
   Half left, right;
   LoadedEntries loaded;
@@ -51,7 +51,7 @@ bool DivideMerged(const Index& index, const NodePage& page, bool appending, Spli
   uint32 at = all.count / 2;
   split->left.delta_begin = split->left.delta_end = split->right.delta_begin = split->right.delta_end = 0;
   if (appending) {
-    const size_t fill = FillBytes(index.rel, MaxImageBytes(index.shape, page.inner()));
+    const size_t fill = FillBytes(index.rel, kPageCapacity, MaxImageBytes(index.shape, page.inner()));
     at = core::PlanPrefix(all.Slice(0, all.count - 1), fill, all.count - 1, &split->left.plan);
   } else if (at <= core::kMaxEntries) {
     core::PlanNode(all.Slice(0, at), nullptr, &split->left.plan);
@@ -202,8 +202,7 @@ void SplitPage(const Index& index, Buffer buffer, bool appending) {
   const BlockNumber block = BufferGetBlockNumber(buffer);
   Split split;
   page.node().LowFence(&split.low);
-  split.has_high = page.node().has_high_fence();
-  if (split.has_high) page.node().HighFence(&split.high);
+  split.high_fence = page.node().HighFenceOrNull(&split.high);
   split.level = page.level();
   if (!DivideMerged(index, page, appending, &split)) DivideBase(index, page, &split);
 
@@ -228,8 +227,7 @@ void SplitPage(const Index& index, Buffer buffer, bool appending) {
   InitPage(left_image, left, new_block, kIncompleteSplit);
   WriteHalf(left_image, index, page, split, split.left, split.low, &split.separator, block);
   InitPage(new_image, block, right, 0);
-  WriteHalf(new_image, index, page, split, split.right, split.separator, split.has_high ? &split.high : nullptr,
-            new_block);
+  WriteHalf(new_image, index, page, split, split.right, split.separator, split.high_fence, new_block);
   if (BufferIsValid(right_buffer)) {
     const Page right_image = GenericXLogRegisterBuffer(state, right_buffer, 0);
     SpecialOf(right_image)->left = new_block;
@@ -241,120 +239,6 @@ void SplitPage(const Index& index, Buffer buffer, bool appending) {
   FreeEntries(&split.loaded);
 
   FinishSplit(index, buffer);
-}
-
-namespace {
-
-// Sharing pays only if both pages are left with room for a while.
-inline size_t SharedImageBytes(const Shape& shape) { return MaxImageBytes(shape, false) * 7 / 8; }
-
-// The entries of two neighbours, one after the other.
-void Concatenate(const Shape& shape, const Entries& left, const Entries& right, LoadedEntries* both) {
-  const uint32 total = left.count + right.count;
-  both->memory = palloc(core::EntriesBytes(total, shape.value_columns, false));
-  core::LayOutEntries(&both->entries, both->memory, total, shape.key_columns, shape.value_columns, false);
-  both->entries.count = total;
-  for (uint32 i = 0; i < left.count; i++) core::CopyEntry(&both->entries, i, left, i);
-  for (uint32 i = 0; i < right.count; i++) core::CopyEntry(&both->entries, left.count + i, right, i);
-}
-
-// Finds the downlink to `child` among the entries of its parent.  Returns its
-// position, or count if it is not there.
-uint32 FindDownlink(const Entries& entries, BlockNumber child) {
-  uint32 i = 0;
-  while (i < entries.count && entries.child[i] != child) i++;
-  return i;
-}
-
-}  // namespace
-
-bool ShareWithRight(const Index& index, Buffer buffer) {
-  const Shape& shape = index.shape;
-  const NodePage page(BufferGetPage(buffer), shape);
-  if (page.inner() || page.right() == InvalidBlockNumber) return false;
-  const Buffer right_buffer = GetPage(index.rel, shape, page.right(), BUFFER_LOCK_EXCLUSIVE);
-  const NodePage right(BufferGetPage(right_buffer), shape);
-  const PageHeader right_header = reinterpret_cast<PageHeader>(BufferGetPage(right_buffer));
-  // A cheap look first.
-  if (right.incomplete_split() || right.node().header().size > MaxImageBytes(shape, false) * 5 / 8 ||
-      right_header->pd_upper - right_header->pd_lower < BLCKSZ / 4) {
-    ReleasePage(right_buffer);
-    return false;
-  }
-
-  LoadedEntries left_entries, right_entries, both;
-  LoadEntries(page, shape, &left_entries);
-  LoadEntries(right, shape, &right_entries);
-  Concatenate(shape, left_entries.entries, right_entries.entries, &both);
-  const uint32 total = both.entries.count, at = total / 2, moved_from = left_entries.entries.count;
-  FreeEntries(&left_entries);
-  FreeEntries(&right_entries);
-
-  bool shared = false;
-  if (at < moved_from && at > 0 && total - at <= core::kMaxEntries) {
-    NodePlan left_plan, right_plan;
-    core::PlanNode(both.entries.Slice(0, at), nullptr, &left_plan);
-    core::PlanNode(both.entries.Slice(at, total), nullptr, &right_plan);
-    if (Max(left_plan.size, right_plan.size) <= SharedImageBytes(shape)) {
-      Key low, old_separator, separator, right_high, left_key, right_key;
-      page.node().LowFence(&low);
-      page.node().HighFence(&old_separator);
-      if (right.node().has_high_fence()) right.node().HighFence(&right_high);
-      both.entries.KeyAt(at - 1, &left_key);
-      both.entries.KeyAt(at, &right_key);
-      core::MakeSeparator(left_key, right_key, shape.key_columns, &separator);
-
-      // The right page's downlink must get the new separator in the same action.
-      // As the first of its parent it would have to change further up: leave it then.
-      Bound bound;
-      core::SetBoundBefore(&bound, old_separator, shape.key_columns);
-      const Buffer parent_buffer = Descend(index, bound, Direction::kForward, 1, BUFFER_LOCK_EXCLUSIVE);
-      if (!BufferIsValid(parent_buffer))
-        ReportCorruption(index.rel, BufferGetBlockNumber(buffer), "it has a sibling but no level above");
-      const NodePage parent(BufferGetPage(parent_buffer), shape);
-      LoadedEntries downlinks;
-      LoadEntries(parent, shape, &downlinks);
-      const uint32 downlink = FindDownlink(downlinks.entries, page.right());
-      if (downlink > 0 && downlink < downlinks.entries.count && downlinks.entries.count <= core::kMaxEntries) {
-        for (int c = 0; c < shape.key_columns; c++) {
-          downlinks.entries.value[c][downlink] = separator.ordinal[c];
-          downlinks.entries.cls[c][downlink] = separator.cls[c];
-        }
-        downlinks.entries.tid[downlink] = separator.tid;
-        NodePlan parent_plan;
-        core::PlanNode(downlinks.entries, nullptr, &parent_plan);
-        if (parent_plan.size <= MaxImageBytes(shape, true)) {
-          Key parent_low, parent_high;
-          parent.node().LowFence(&parent_low);
-          const bool parent_has_high = parent.node().has_high_fence();
-          if (parent_has_high) parent.node().HighFence(&parent_high);
-          const uint32 parent_level = parent.level();
-          const bool right_has_high = right.node().has_high_fence();
-
-          GenericXLogState* state = GenericXLogStart(index.rel);
-          const Page left_image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
-          const Page right_image = GenericXLogRegisterBuffer(state, right_buffer, GENERIC_XLOG_FULL_IMAGE);
-          const Page parent_image = GenericXLogRegisterBuffer(state, parent_buffer, GENERIC_XLOG_FULL_IMAGE);
-          PutNode(left_image, both.entries.Slice(0, at), left_plan, 0, low, &separator);
-          SealPage(left_image, BufferGetBlockNumber(buffer));
-          PutNode(right_image, both.entries.Slice(at, total), right_plan, 0, separator,
-                  right_has_high ? &right_high : nullptr);
-          SealPage(right_image, BufferGetBlockNumber(right_buffer));
-          PutNode(parent_image, downlinks.entries, parent_plan, parent_level, parent_low,
-                  parent_has_high ? &parent_high : nullptr);
-          SealPage(parent_image, BufferGetBlockNumber(parent_buffer));
-          GenericXLogFinish(state);
-          shared = true;
-        }
-      }
-      FreeEntries(&downlinks);
-      ReleasePage(parent_buffer);
-    }
-  }
-  FreeEntries(&both);
-  ReleasePage(right_buffer);
-  if (shared) ReleasePage(buffer);
-  return shared;
 }
 
 }  // namespace omendb::tree

@@ -98,11 +98,8 @@ bool PlanHeir(const Index& index, const NodePage& sibling, const NodePage& page,
     const int values = page.value_columns();
     heir->memory = palloc(core::EntriesBytes(total, values, page.inner()));
     core::LayOutEntries(&heir->base, heir->memory, total, index.shape.key_columns, values, page.inner());
-    heir->base.count = total;
-    const Entries& first = page_first ? given.entries : heir->own.entries;
-    const Entries& second = page_first ? heir->own.entries : given.entries;
-    for (uint32 i = 0; i < first.count; i++) core::CopyEntry(&heir->base, i, first, i);
-    for (uint32 i = 0; i < second.count; i++) core::CopyEntry(&heir->base, first.count + i, second, i);
+    core::AppendEntries(&heir->base, page_first ? given.entries : heir->own.entries);
+    core::AppendEntries(&heir->base, page_first ? heir->own.entries : given.entries);
     FreeEntries(&given);
   }
   if (heir->base.count > core::kMaxEntries) return false;
@@ -150,32 +147,30 @@ bool Unlink(const Index& index, const Neighbourhood& pages, const Key& low) {
     if (links.count <= core::kMaxEntries) core::PlanNode(links, nullptr, &parent_plan);
     if (fits && links.count <= core::kMaxEntries && parent_plan.size <= kPageCapacity) {
       Key parent_low, parent_high, sibling_low, sibling_high, page_high;
-      const bool parent_has_high = parent.node().has_high_fence();
       parent.node().LowFence(&parent_low);
-      if (parent_has_high) parent.node().HighFence(&parent_high);
-      const bool sibling_has_high = sibling.node().has_high_fence(), page_has_high = page.node().has_high_fence();
+      const Key* parent_fence = parent.node().HighFenceOrNull(&parent_high);
       sibling.node().LowFence(&sibling_low);
-      if (sibling_has_high) sibling.node().HighFence(&sibling_high);
-      if (page_has_high) page.node().HighFence(&page_high);
+      const Key* sibling_fence = sibling.node().HighFenceOrNull(&sibling_high);
+      const Key* page_fence = page.node().HighFenceOrNull(&page_high);
 
       GenericXLogState* state = GenericXLogStart(index.rel);
       if (BufferIsValid(pages.left)) {
         const Page image = GenericXLogRegisterBuffer(state, pages.left, to_left ? GENERIC_XLOG_FULL_IMAGE : 0);
         SpecialOf(image)->right = page.right();
-        if (to_left) WriteHeir(index, image, sibling, heir, sibling_low, page_has_high ? &page_high : nullptr);
+        if (to_left) WriteHeir(index, image, sibling, heir, sibling_low, page_fence);
         SealPage(image, page.left());
       }
       if (BufferIsValid(pages.right)) {
         const Page image = GenericXLogRegisterBuffer(state, pages.right, to_right ? GENERIC_XLOG_FULL_IMAGE : 0);
         SpecialOf(image)->left = page.left();
-        if (to_right) WriteHeir(index, image, sibling, heir, low, sibling_has_high ? &sibling_high : nullptr);
+        if (to_right) WriteHeir(index, image, sibling, heir, low, sibling_fence);
         SealPage(image, page.right());
       }
       const Page page_image = GenericXLogRegisterBuffer(state, pages.page, GENERIC_XLOG_FULL_IMAGE);
       InitDeletedPage(page_image, page.left(), page.right(), ReadNextFullTransactionId());
       SealPage(page_image, block);
       const Page parent_image = GenericXLogRegisterBuffer(state, pages.parent, GENERIC_XLOG_FULL_IMAGE);
-      PutNode(parent_image, links, parent_plan, parent.level(), parent_low, parent_has_high ? &parent_high : nullptr);
+      PutNode(parent_image, links, parent_plan, parent.level(), parent_low, parent_fence);
       SealPage(parent_image, BufferGetBlockNumber(pages.parent));
       GenericXLogFinish(state);
       done = true;

@@ -58,11 +58,10 @@ LeafOutcome CleanLeaf(const Index& index, Buffer buffer, IndexBulkDeleteCallback
     }
     Key low, high;
     page.node().LowFence(&low);
-    const bool has_high = page.node().has_high_fence();
-    if (has_high) page.node().HighFence(&high);
+    const Key* high_fence = page.node().HighFenceOrNull(&high);
     GenericXLogState* state = GenericXLogStart(index.rel);
     const Page image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
-    PutNode(image, loaded.entries, plan, 0, low, has_high ? &high : nullptr);
+    PutNode(image, loaded.entries, plan, 0, low, high_fence);
     SealPage(image, BufferGetBlockNumber(buffer));
     GenericXLogFinish(state);
   }

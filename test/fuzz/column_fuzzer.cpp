@@ -1,6 +1,8 @@
 // Any values as a column: what goes in comes out, with every kernel, and where
 // they are sorted every search finds what std::lower_bound finds.  Input:
-// options (1), then instructions of one byte plus operands that make values.
+// options (1: bit 0 sorted, bit 1 scaled), the length of the first part (1),
+// where scaled a scale and an origin (8 each), then instructions of one byte plus
+// operands that make values.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -58,19 +60,32 @@ void CheckRoundTrip(const std::vector<uint64_t>& values, const test::EncodedColu
   }
 }
 
+// origin + scale * step, the steps reduced to what stays below 2^64.
+void Scale(uint64_t scale, uint64_t origin, std::vector<uint64_t>* steps) {
+  if (scale <= 1) return;
+  const uint64_t most = (UINT64_MAX - origin) / scale;
+  for (uint64_t& step : *steps) step = origin + scale * (step > most ? step % (most + 1) : step);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size < 1) return 0;
-  const bool sorted = (data[0] & 1) != 0;
-  std::vector<uint64_t> values = ReadValues(data + 1, data + size);
+  if (size < 18) return 0;
+  const bool sorted = (data[0] & 1) != 0, scaled = (data[0] & 2) != 0;
+  std::vector<uint64_t> values = ReadValues(data + (scaled ? 18 : 2), data + size);
   if (values.empty()) return 0;
+  uint64_t scale = 1, origin = 0;
+  if (scaled) {
+    std::memcpy(&scale, data + 2, sizeof scale);
+    std::memcpy(&origin, data + 10, sizeof origin);
+    Scale(scale, origin, &values);
+  }
   if (sorted) std::sort(values.begin(), values.end());
 
   const test::EncodedColumn encoded(values, sorted);
   CheckRoundTrip(values, encoded);
 
-  const std::vector<uint64_t> first(values.begin(), values.begin() + 1 + data[0] * (values.size() - 1) / 255);
+  const std::vector<uint64_t> first(values.begin(), values.begin() + 1 + data[1] * (values.size() - 1) / 255);
   const test::EncodedColumn part(
       first, core::FitColumn(first.data(), static_cast<uint32_t>(first.size()), sorted, &encoded.header()));
   test::Require(part.header().width <= encoded.header().width, "a part is no wider than the whole");
@@ -82,7 +97,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::vector<uint64_t>& in = c == &part ? first : values;
     for (int k = 0; k < 32; k++) {
       const uint64_t present = in[random.Below(in.size())];
-      for (const uint64_t key : {present, present - 1, present + 1, random.Skewed()}) {
+      for (const uint64_t key : {present, present - 1, present + 1, present + scale / 2, random.Skewed()}) {
         const auto expected = static_cast<uint32_t>(std::lower_bound(in.begin(), in.end(), key) - in.begin());
         uint32_t begin, end;
         c->column().Window(key, c->count(), &begin, &end);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <vector>
 
 #include "unit/distributions.h"
@@ -225,6 +226,216 @@ TEST_F(AnyColumnTest, LinesThatStartBelowZero) {
   EXPECT_TRUE(seen) << "the generator no longer reaches the case";
 }
 
+// Columns whose values are steps of a scale, from an origin that is no multiple of it.
+class ScaledColumnTest : public ColumnTest<int64_t> {
+ protected:
+  static std::vector<uint64_t> Scales() {
+    return {2, 3, 1000, 60000000, 86400000000, uint64_t{1} << 40, (uint64_t{1} << 40) + 1, uint64_t{1} << 62, kSign64};
+  }
+
+  // Sorted steps as `d` has them, small enough for the scale.
+  std::vector<uint64_t> Steps(Distribution d, size_t n, uint64_t scale) {
+    const uint64_t most = UINT64_MAX / scale;
+    std::vector<uint64_t> steps = Distances(d, n, random_);
+    for (uint64_t& step : steps) {
+      if (d == Distribution::kFullRange) step = random_.Next();
+      if (d == Distribution::kExtremes) step = random_.OneIn(2) ? 0 : most;
+      if (step > most) step %= most + 1;
+    }
+    std::sort(steps.begin(), steps.end());
+    return steps;
+  }
+
+  static std::vector<uint64_t> Scaled(const std::vector<uint64_t>& steps, uint64_t scale, uint64_t origin) {
+    std::vector<uint64_t> values(steps.size());
+    for (size_t i = 0; i < steps.size(); i++) values[i] = origin + scale * steps[i];
+    return values;
+  }
+
+  // Calls body(steps, scale, values) at the lower end of the integers, at the
+  // upper one, and anywhere between.
+  template <typename Body>
+  void ForEachScaled(const std::vector<size_t>& sizes, Body body) {
+    for (const Distribution d : AllDistributions()) {
+      SCOPED_TRACE(Name(d));
+      for (const size_t n : sizes) {
+        SCOPED_TRACE(n);
+        for (const uint64_t scale : Scales()) {
+          SCOPED_TRACE(scale);
+          const std::vector<uint64_t> steps = Steps(d, n, scale);
+          const uint64_t room = UINT64_MAX - scale * (steps.back() - steps.front());
+          const uint64_t near = std::min(room, random_.Below(scale));
+          for (const uint64_t least : {uint64_t{0}, near, room, room - near, room == 0 ? 0 : random_.Below(room)}) {
+            body(steps, scale, Scaled(steps, scale, least - scale * steps.front()));
+            if (HasFatalFailure()) return;
+          }
+        }
+      }
+    }
+  }
+
+  // What SearchKeys gives, and keys that fall between the steps around present ones.
+  std::vector<uint64_t> KeysBetweenSteps(const std::vector<uint64_t>& values, uint64_t scale, int present) {
+    std::vector<uint64_t> keys = SearchKeys(values, present);
+    for (int k = 0; k < present; k++) {
+      const uint64_t v = values[random_.Below(values.size())];
+      for (const uint64_t distance : {scale / 2, scale - 1, scale, scale + 1, random_.Below(scale)}) {
+        keys.push_back(v + distance);
+        keys.push_back(v - distance);
+      }
+    }
+    return keys;
+  }
+
+  static uint64_t CommonDivisorOf(const std::vector<uint64_t>& values) {
+    uint64_t divisor = 0;
+    for (const uint64_t v : values) divisor = std::gcd(divisor, v - *std::min_element(values.begin(), values.end()));
+    return divisor;
+  }
+};
+
+TEST_F(ScaledColumnTest, RoundTripSortedAndNot) {
+  ForEachScaled({1, 2, 3, 9, 65, 1000}, [&](const auto&, uint64_t, std::vector<uint64_t> values) {
+    ExpectRoundTrip(values, EncodedColumn(values, true));
+    std::reverse(values.begin(), values.end());
+    ExpectRoundTrip(values, EncodedColumn(values, false));
+    for (size_t i = values.size(); i > 1; i--) std::swap(values[i - 1], values[random_.Below(i)]);
+    ExpectRoundTrip(values, EncodedColumn(values, false));
+  });
+}
+
+TEST_F(ScaledColumnTest, AsWideAsTheStepsAre) {
+  ForEachScaled({2, 3, 9, 65, 1000, 8192}, [&](std::vector<uint64_t> steps, uint64_t scale, std::vector<uint64_t> values) {
+    for (const bool sorted : {true, false}) {
+      if (!sorted) {
+        std::reverse(steps.begin(), steps.end());
+        std::reverse(values.begin(), values.end());
+      }
+      const uint32_t n = static_cast<uint32_t>(values.size());
+      const ColumnHeader plain = FitColumn(steps.data(), n, sorted), scaled = FitColumn(values.data(), n, sorted);
+      ASSERT_EQ(plain.codec, scaled.codec);
+      ASSERT_EQ(plain.width, scaled.width);
+      ASSERT_EQ(plain.slope, scaled.slope);
+      ASSERT_EQ(plain.right_shift, scaled.right_shift);
+      ASSERT_EQ(plain.left_shift, scaled.left_shift);
+      ASSERT_EQ(plain.inverse, scaled.inverse);
+      ASSERT_EQ(plain.inverse_shift, scaled.inverse_shift);
+      if (plain.codec == Codec::kConstant) continue;
+      ASSERT_EQ(plain.scale * scale, scaled.scale);
+    }
+  });
+}
+
+TEST_F(ScaledColumnTest, TheScaleIsTheCommonDivisor) {
+  for (int round = 0; round < 20000; round++) {
+    const uint64_t scale = 1 + (random_.Skewed() >> 1);
+    std::vector<uint64_t> steps(1 + random_.Below(30));
+    for (uint64_t& step : steps) step = random_.Skewed() % (UINT64_MAX / scale + (scale > 1));
+    const uint64_t most = *std::max_element(steps.begin(), steps.end());
+    const std::vector<uint64_t> values = Scaled(steps, scale, std::min(random_.Skewed(), UINT64_MAX - scale * most));
+    const EncodedColumn encoded(values, false);
+    for (uint32_t i = 0; i < encoded.count(); i++) ASSERT_EQ(values[i], encoded.column().Get(i));
+    const bool unscaled = encoded.header().codec == Codec::kConstant || encoded.header().codec == Codec::kRaw;
+    ASSERT_EQ(unscaled ? 1 : CommonDivisorOf(values), encoded.header().scale);
+  }
+}
+
+TEST_F(ScaledColumnTest, SearchesFindWhatStdLowerBoundFinds) {
+  bool exact_lines = false, negative_bases = false;
+  ForEachScaled({1, 2, 3, 9, 65, 1000, 8192}, [&](const auto&, uint64_t scale, const std::vector<uint64_t>& values) {
+    const EncodedColumn encoded(values, true);
+    const Column column = encoded.column();
+    const uint32_t n = encoded.count();
+    negative_bases |= (encoded.header().flags & ColumnHeader::kNegativeBase) != 0 && encoded.header().scale != 1;
+    const auto check = [&](uint64_t key) {
+      const uint32_t expected = LowerBoundOf(values, key);
+      uint32_t begin, end;
+      column.Window(key, n, &begin, &end);
+      ASSERT_LE(end, n);
+      ASSERT_LE(begin, expected) << "key " << key;
+      ASSERT_GE(end, expected) << "key " << key;
+      if (encoded.header().codec == Codec::kLinear && encoded.header().width == 0) {
+        exact_lines = true;
+        ASSERT_EQ(std::upper_bound(values.begin(), values.end(), key) - values.begin(), end) << "key " << key;
+        ASSERT_EQ(expected, begin) << "key " << key;
+      }
+      ASSERT_EQ(expected, column.LowerBoundSorted(key, n)) << "key " << key;
+    };
+    for (size_t i = 0; i < n; i += 1 + random_.Below(1 + n / 300))
+      for (const uint64_t key : {values[i], values[i] - 1, values[i] + 1, values[i] + scale / 2}) check(key);
+    for (const uint64_t key : KeysBetweenSteps(values, scale, 20)) check(key);
+    ForEachKernels([&](const Kernels&) {
+      for (const uint64_t key : KeysBetweenSteps(values, scale, 2))
+        ASSERT_EQ(LowerBoundOf(values, key), column.LowerBoundSorted(key, n)) << "key " << key;
+    });
+  });
+  EXPECT_TRUE(exact_lines) << "the generator no longer reaches the case";
+  EXPECT_TRUE(negative_bases) << "the generator no longer reaches the case";
+}
+
+TEST_F(ScaledColumnTest, RandomSmallColumns) {
+  bool negative_bases = false;
+  for (int round = 0; round < 20000; round++) {
+    const uint64_t scale = 1 + (random_.Skewed() >> 1), most = UINT64_MAX / scale;
+    std::vector<uint64_t> steps(1 + random_.Below(40));
+    for (uint64_t& step : steps) step = random_.OneIn(3) ? most - random_.Skewed() % most : random_.Skewed() % most;
+    std::sort(steps.begin(), steps.end());
+    const uint64_t room = UINT64_MAX - scale * steps.back();
+    const uint64_t origin = random_.OneIn(2) ? room : std::min(room, random_.Skewed());
+    const std::vector<uint64_t> values = Scaled(steps, scale, origin);
+    const EncodedColumn encoded(values, true);
+    negative_bases |= (encoded.header().flags & ColumnHeader::kNegativeBase) != 0 && scale != 1;
+    for (uint32_t i = 0; i < encoded.count(); i++) ASSERT_EQ(values[i], encoded.column().Get(i));
+    for (const uint64_t key : KeysBetweenSteps(values, scale, 5))
+      ASSERT_EQ(LowerBoundOf(values, key), encoded.column().LowerBoundSorted(key, encoded.count())) << "key " << key;
+  }
+  EXPECT_TRUE(negative_bases) << "the generator no longer reaches the case";
+}
+
+// The first part has a greater divisor than the whole, or the same, or one value only.
+TEST_F(ScaledColumnTest, AFirstPartIsNeverWiderThanTheWhole) {
+  int other_scale = 0, old_steps = 0;
+  for (int round = 0; round < 20000; round++) {
+    const bool sorted = random_.OneIn(2);
+    const uint64_t scale = uint64_t{1} << random_.Below(3), coarser = 1 + random_.Below(40);
+    const uint64_t slope = random_.Below(50), noise = 1 + (random_.OneIn(2) ? 0 : random_.Below(60));
+    const size_t n = 2 + random_.Below(random_.OneIn(20) ? 3000 : 60), part = 1 + random_.Below(n);
+    const uint64_t times = random_.OneIn(2) ? 1 : 60000000;
+    std::vector<uint64_t> values(n);
+    for (size_t i = 0; i < n; i++) {
+      const uint64_t step = slope * i + random_.Below(noise);
+      values[i] = (i < part ? step / coarser * coarser : step) * scale * times;
+      if (!sorted && random_.OneIn(8)) values[i] = random_.Below(n) * coarser * scale * times;
+      values[i] += 7;
+    }
+    if (random_.OneIn(4)) values.back() += random_.Skewed() >> 2;
+    if (sorted) {
+      std::sort(values.begin(), values.end());
+    } else if (random_.OneIn(2)) {
+      for (uint64_t& v : values) v = (uint64_t{1} << 62) - v;
+    }
+    EncodedColumn whole(values, sorted);
+    for (size_t length = part; length >= 1; length /= 2) {
+      const std::vector<uint64_t> first(values.begin(), values.begin() + static_cast<ptrdiff_t>(length));
+      const uint32_t count = static_cast<uint32_t>(length);
+      const EncodedColumn alone(first, sorted);
+      EncodedColumn encoded(first, FitColumn(first.data(), count, sorted, &whole.header()));
+      ASSERT_LE(encoded.header().width, whole.header().width) << "the first " << length << " of " << n;
+      ASSERT_LE(encoded.header().width, std::max(alone.header().width, whole.header().width));
+      other_scale += encoded.header().scale != whole.header().scale;
+      old_steps += encoded.header().scale != alone.header().scale;
+      for (uint32_t i = 0; i < count; i++) ASSERT_EQ(first[i], encoded.column().Get(i));
+      for (const uint64_t key : KeysBetweenSteps(first, encoded.header().scale, 3)) {
+        if (!sorted) break;
+        ASSERT_EQ(LowerBoundOf(first, key), encoded.column().LowerBoundSorted(key, count)) << "key " << key;
+      }
+      whole = std::move(encoded);  // and the first part of that
+    }
+  }
+  EXPECT_GT(other_scale, 1000) << "the generator no longer reaches the case";
+  EXPECT_GT(old_steps, 10) << "the generator no longer reaches the case";
+}
+
 TEST_F(AnyColumnTest, HeadersThatWouldLeaveTheNodeAreRefused) {
   std::vector<uint64_t> values(100);
   for (uint64_t& v : values) v = random_.Next() >> 40;
@@ -247,6 +458,8 @@ TEST_F(AnyColumnTest, HeadersThatWouldLeaveTheNodeAreRefused) {
   EXPECT_FALSE(with([](ColumnHeader& h) { h.right_shift = 64; }));
   EXPECT_FALSE(with([](ColumnHeader& h) { h.left_shift = 64; }));
   EXPECT_FALSE(with([](ColumnHeader& h) { h.inverse_shift = 65; }));
+  EXPECT_FALSE(with([](ColumnHeader& h) { h.scale = 0; }));
+  EXPECT_TRUE(with([](ColumnHeader& h) { h.scale = UINT64_MAX; }));
   EXPECT_FALSE(with([](ColumnHeader& h) { h.codec = Codec::kLinear, h.slope = INT64_MAX; }));
   EXPECT_FALSE(with([](ColumnHeader& h) { h.codec = Codec::kLinear, h.slope = INT64_MIN; }));
 }

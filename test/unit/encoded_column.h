@@ -23,6 +23,9 @@ class EncodedColumn {
     core::PackColumn(values.data(), count_, header_, words_.get());
   }
 
+  // Reads the same words at another scale: any residuals, wrapping as they like.
+  void set_scale(uint64_t scale) { header_.scale = scale; }
+
   core::Column column() const { return core::Column(reinterpret_cast<const uint8_t*>(words_.get()), header_); }
   const core::ColumnHeader& header() const { return header_; }
   uint32_t count() const { return count_; }

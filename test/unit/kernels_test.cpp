@@ -34,12 +34,27 @@ class KernelsTest : public SeededTest {
     return model;
   }
 
+  // Any scale, those of timestamps, and the powers of two where 64-bit products lose bits.
+  uint64_t RandomScale() {
+    switch (random_.Below(4)) {
+      case 0:
+        return 60000000;
+      case 1:
+        return uint64_t{1} << random_.Below(64);
+      case 2:
+        return random_.Next() | 1;
+      default:
+        return 1 + (random_.Skewed() >> 1);
+    }
+  }
+
   // A column of random residuals around a random line, wrapping as it likes.
-  EncodedColumn RandomColumn(uint32_t width, uint32_t n, std::vector<uint64_t>* values) {
+  EncodedColumn RandomColumn(uint32_t width, uint32_t n, std::vector<uint64_t>* values, uint64_t scale = 1) {
     ColumnHeader header;
     std::memset(&header, 0, sizeof header);
     const LinearModel model = RandomModel();
     header.codec = Codec::kLinear;
+    header.scale = 1;
     header.width = static_cast<uint8_t>(width);
     header.base = random_.Skewed();
     header.slope = model.slope;
@@ -51,7 +66,10 @@ class KernelsTest : public SeededTest {
       if (width != 0 && random_.OneIn(4)) residual = random_.OneIn(2) ? 0 : ~uint64_t{0} >> (64 - width);
       (*values)[i] = header.base + model.Predict(i) + residual;
     }
-    return EncodedColumn(*values, header);
+    EncodedColumn encoded(*values, header);
+    encoded.set_scale(scale);
+    for (uint64_t& value : *values) value = header.base + scale * (value - header.base);
+    return encoded;
   }
 };
 
@@ -59,11 +77,64 @@ TEST_F(KernelsTest, EveryWidthPacksAndUnpacks) {
   for (uint32_t width = 0; width <= 64; width++) {
     SCOPED_TRACE(width);
     for (const uint32_t n : {1u, 7u, 8u, 9u, 64u, 65u, 511u, 512u, 513u, 1000u}) {
-      std::vector<uint64_t> values;
-      const EncodedColumn encoded = RandomColumn(width, n, &values);
-      for (uint32_t i = 0; i < n; i++) ASSERT_EQ(values[i], encoded.column().Get(i)) << i << " of " << n;
+      for (const uint64_t scale : {uint64_t{1}, RandomScale()}) {
+        std::vector<uint64_t> values;
+        const EncodedColumn encoded = RandomColumn(width, n, &values, scale);
+        for (uint32_t i = 0; i < n; i++)
+          ASSERT_EQ(values[i], encoded.column().Get(i)) << i << " of " << n << " scale " << scale;
+      }
     }
   }
+}
+
+// Packing divides, which needs the integers that stand behind the wrapped ones:
+// any line, falling or rising, with its base below 0 or not.
+TEST_F(KernelsTest, EveryWidthPacksAtAnyScale) {
+  int packed = 0, below_zero = 0;
+  for (uint32_t width = 0; width <= 63; width++) {
+    for (int round = 0; round < 40; round++) {
+      const uint32_t n = 1 + static_cast<uint32_t>(random_.Below(300));
+      const LinearModel model = RandomModel();
+      std::vector<i128> steps(n);
+      for (uint32_t i = 0; i < n; i++) {
+        const i128 shifted = static_cast<i128>(model.slope) * i >> model.right_shift;
+        steps[i] = shifted * (static_cast<i128>(1) << model.left_shift);
+        if (width != 0) steps[i] += static_cast<i128>(random_.Next() >> (64 - width));
+      }
+      const i128 min = *std::min_element(steps.begin(), steps.end());
+      const i128 span = *std::max_element(steps.begin(), steps.end()) - min;
+      const i128 top = static_cast<i128>(UINT64_MAX);
+      if (span > top) continue;
+      uint64_t scale = RandomScale();
+      if (span > 0 && static_cast<i128>(scale) > top / span) scale = 1 + random_.Below(static_cast<uint64_t>(top / span));
+      const uint64_t room = static_cast<uint64_t>(top - span * static_cast<i128>(scale));
+      const uint64_t least = random_.OneIn(3) ? 0 : random_.OneIn(2) ? room : room == 0 ? 0 : random_.Below(room);
+      const i128 base = static_cast<i128>(least) - min * static_cast<i128>(scale);
+      if (base < -top) continue;  // further below 0 than the flag says
+      ASSERT_LE(base, top);
+
+      ColumnHeader header;
+      std::memset(&header, 0, sizeof header);
+      header.codec = Codec::kLinear;
+      header.width = static_cast<uint8_t>(width);
+      header.scale = scale;
+      header.base = static_cast<uint64_t>(base);
+      header.flags = base < 0 ? ColumnHeader::kNegativeBase : 0;
+      header.slope = model.slope;
+      header.right_shift = model.right_shift;
+      header.left_shift = model.left_shift;
+      std::vector<uint64_t> values(n);
+      for (uint32_t i = 0; i < n; i++)
+        values[i] = static_cast<uint64_t>(base + static_cast<i128>(scale) * steps[i]);
+      const EncodedColumn encoded(values, header);
+      for (uint32_t i = 0; i < n; i++)
+        ASSERT_EQ(values[i], encoded.column().Get(i)) << i << " of " << n << " width " << width << " scale " << scale;
+      packed++;
+      below_zero += base < 0 && scale != 1;
+    }
+  }
+  EXPECT_GT(packed, 1000) << "the generator no longer reaches the case";
+  EXPECT_GT(below_zero, 100) << "the generator no longer reaches the case";
 }
 
 TEST_F(KernelsTest, PackedWordsHoldNothingBesidesTheResiduals) {
@@ -88,10 +159,10 @@ TEST_F(KernelsTest, PackedWordsHoldNothingBesidesTheResiduals) {
 TEST_F(KernelsTest, DecodeRowsAgreesWithTheDefinition) {
   for (uint32_t width = 0; width <= 64; width++) {
     SCOPED_TRACE(width);
-    for (int round = 0; round < 8; round++) {
+    for (int round = 0; round < 16; round++) {
       std::vector<uint64_t> values;
       const uint32_t total = 1 + static_cast<uint32_t>(random_.Below(200));
-      const EncodedColumn encoded = RandomColumn(width, total * kLanes, &values);
+      const EncodedColumn encoded = RandomColumn(width, total * kLanes, &values, round % 2 == 0 ? 1 : RandomScale());
       const uint32_t first = static_cast<uint32_t>(random_.Below(total));
       const uint32_t rows = static_cast<uint32_t>(random_.Below(total - first + 1));
       ForEachKernels([&](const Kernels& kernels) {
@@ -106,10 +177,10 @@ TEST_F(KernelsTest, DecodeRowsAgreesWithTheDefinition) {
 TEST_F(KernelsTest, CountBelowAgreesWithTheDefinition) {
   for (uint32_t width = 0; width <= 64; width++) {
     SCOPED_TRACE(width);
-    for (int round = 0; round < 8; round++) {
+    for (int round = 0; round < 16; round++) {
       std::vector<uint64_t> values;
       const uint32_t total = 1 + static_cast<uint32_t>(random_.Below(200));
-      const EncodedColumn encoded = RandomColumn(width, total * kLanes, &values);
+      const EncodedColumn encoded = RandomColumn(width, total * kLanes, &values, round % 2 == 0 ? 1 : RandomScale());
       const uint32_t first = static_cast<uint32_t>(random_.Below(total));
       const uint32_t rows = static_cast<uint32_t>(random_.Below(total - first + 1));
       const uint64_t near = values[random_.Below(values.size())];
@@ -131,6 +202,7 @@ TEST_F(KernelsTest, SteepestLinesDoNotOverflow) {
       ColumnHeader header;
       std::memset(&header, 0, sizeof header);
       header.codec = Codec::kLinear;
+      header.scale = 1;
       header.slope = slope;
       header.right_shift = static_cast<uint8_t>(shift);
       std::vector<uint64_t> values(kMaxEntries);

@@ -20,8 +20,18 @@ inline constexpr uint64_t kEveryColumn = ~uint64_t{0};
 // How the values of one column are drawn.
 enum class Domain { kConstant, kTiny, kSmall, kUniform, kFull };
 
+// How TIDs are drawn.
+enum class Tids {
+  kFewBlocks,  // up to 200 rows a block, and now and then one near the last block
+  kAny,        // any block to 2^32 - 1, any offset to 65535
+  kOneBlock,
+  kOneOffset,  // the offset says nothing: a span of 0
+  kInOrder,    // a table filled in key order
+};
+
 struct ColumnSchema {
   Domain domain = Domain::kUniform;
+  uint64_t scale = 1;  // of kTiny, kSmall and kUniform
   uint64_t origin = 0;
   bool has_nulls = false;
   core::KeyClass null_class = core::kNullLast;  // one index column has either NULLS FIRST or LAST
@@ -31,6 +41,7 @@ struct Schema {
   int key_columns = 1;
   int value_columns = 1;
   bool inner = false;
+  Tids tids = Tids::kFewBlocks;
   ColumnSchema column[8];
 };
 
@@ -42,10 +53,13 @@ inline Schema RandomSchema(Random& random) {
   for (int c = 0; c < schema.value_columns; c++) {
     ColumnSchema& column = schema.column[c];
     column.domain = static_cast<Domain>(random.Below(5));
+    constexpr uint64_t kScales[] = {1, 2, 1000, 60000000, uint64_t{1} << 40};
+    column.scale = random.OneIn(2) ? 1 : kScales[random.Below(5)];
     column.origin = random.OneIn(2) ? random.Next() >> 1 : core::kSign64;
     column.has_nulls = random.OneIn(3);
     column.null_class = random.OneIn(2) ? core::kNullFirst : core::kNullLast;
   }
+  schema.tids = static_cast<Tids>(random.Below(5));
   return schema;
 }
 
@@ -60,15 +74,39 @@ inline Drawn Draw(const ColumnSchema& column, uint32_t n, Random& random) {
     case Domain::kConstant:
       return {core::kValue, column.origin};
     case Domain::kTiny:
-      return {core::kValue, column.origin + random.Below(4)};
+      return {core::kValue, column.origin + column.scale * random.Below(4)};
     case Domain::kSmall:
-      return {core::kValue, column.origin + random.Below(n / 4 + 1)};
+      return {core::kValue, column.origin + column.scale * random.Below(n / 4 + 1)};
     case Domain::kUniform:
-      return {core::kValue, column.origin + random.Below(10 * uint64_t{n} + 1)};
+      return {core::kValue, column.origin + column.scale * random.Below(10 * uint64_t{n} + 1)};
     case Domain::kFull:
       return {core::kValue, random.OneIn(100) ? UINT64_MAX : random.Next()};
   }
   return {};
+}
+
+// One TID of n; those in order are set when the keys are sorted.
+inline core::Tid DrawTid(Tids tids, uint32_t n, Random& random) {
+  switch (tids) {
+    case Tids::kFewBlocks: {
+      const uint64_t block = random.OneIn(50) ? 0xFFFFFFFE : random.Below(n / 8 + 1);
+      return block << core::kTidOffsetBits | random.Between(1, 200);
+    }
+    case Tids::kAny:
+      return random.OneIn(100) ? core::kMaxTid : random.Next() & core::kMaxTid;
+    case Tids::kOneBlock:
+      return core::Tid{0xFFFFFFFF} << core::kTidOffsetBits | random.Below(0x10000);
+    case Tids::kOneOffset:
+      return random.Below(0x100000000) << core::kTidOffsetBits | 7;
+    case Tids::kInOrder:
+      break;
+  }
+  return 0;
+}
+
+// Rows first, first + 1, ... of a table with this many rows on every page.
+inline core::Tid TidOfRow(uint64_t row, uint64_t rows_per_page) {
+  return row / rows_per_page << core::kTidOffsetBits | (row % rows_per_page + 1);
 }
 
 // Distinct keys with TIDs, sorted; at most n (a small domain may not have as many).
@@ -81,13 +119,16 @@ inline std::vector<core::Key> RandomKeys(const Schema& schema, uint32_t n, Rando
       key.cls[c] = drawn.cls;
       key.ordinal[c] = drawn.value;
     }
-    const uint64_t block = random.OneIn(50) ? 0xFFFFFFFE : random.Below(n / 8 + 1);
-    key.tid = block << core::kTidOffsetBits | random.Between(1, 200);
+    key.tid = schema.tids == Tids::kInOrder ? random.Next() : DrawTid(schema.tids, n, random);
   }
   const auto less = [&](const core::Key& a, const core::Key& b) { return Less(a, b, schema.key_columns); };
   const auto same = [&](const core::Key& a, const core::Key& b) { return !less(a, b) && !less(b, a); };
   std::sort(keys.begin(), keys.end(), less);
   keys.erase(std::unique(keys.begin(), keys.end(), same), keys.end());
+  if (schema.tids == Tids::kInOrder) {
+    const uint64_t rows_per_page = random.Between(1, 300), first = random.Below(1000000);
+    for (size_t i = 0; i < keys.size(); i++) keys[i].tid = TidOfRow(first + i, rows_per_page);
+  }
   return keys;
 }
 

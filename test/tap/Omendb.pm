@@ -1,0 +1,202 @@
+# What the TAP tests share: a server with the extension, load in the background, and the questions that every test ends
+# with.  test/run runs them; by hand, as a user that may run a server, in a directory of one's own:
+#
+#   PG_REGRESS=$(dirname $(pg_config --pgxs))/../test/regress/pg_regress \
+#   prove -I $(dirname $(pg_config --pgxs))/../test/perl test/tap/001_crash.pl
+#
+# OMENDB_SOAK=N makes the tests with random load N times as long.
+# OMENDB_SEED=N repeats a run's random choices as far as the scheduling of processes allows.
+package Omendb;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use FindBin;
+use IPC::Run ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+our @EXPORT = qw($soak $seed new_node prepare kill_server start_load finish_load check_all no_crash one_answer
+  scripted pick);
+
+our $soak = $ENV{OMENDB_SOAK} || 1;
+our $seed = defined $ENV{OMENDB_SEED} ? $ENV{OMENDB_SEED} : int(rand(2**31));
+srand($seed);
+diag("OMENDB_SEED=$seed");
+
+# A test that hangs is a test that failed.  The servers are stopped by the framework's END block.
+$SIG{ALRM} = sub { die "the test takes too long\n" };
+alarm(600 * $soak);
+
+# Makes and starts a server with the extension.  Lines of configuration are given as `conf`, options of initdb as
+# `extra`; `streaming` makes it one that standbys can follow.
+sub new_node
+{
+    my ($name, %options) = @_;
+    my $node = PostgreSQL::Test::Cluster->new($name);
+    $node->init(extra => $options{extra} || [], allows_streaming => $options{streaming} || 0);
+    $node->append_conf('postgresql.conf', <<"END" . ($options{conf} || ''));
+log_statement = none
+shared_buffers = 16MB
+max_connections = 40
+jit = off
+timezone = 'UTC'
+max_parallel_workers_per_gather = 0
+# Nothing here takes as long, but for a process that waits for ever.
+statement_timeout = 120s
+END
+    $node->start;
+    prepare($node);
+    return $node;
+}
+
+# The extension, and functions that ask a question in several ways: see test/sql/compare.sql.
+sub prepare
+{
+    my ($node) = @_;
+    $node->safe_psql('postgres', "\\i $FindBin::Bin/../sql/compare.sql\n" . <<'END');
+ALTER DATABASE postgres SET search_path = omendb_test, public;
+
+-- Raises an error unless the answer is the same by every kind of scan.  In a REPEATABLE READ transaction the rows are
+-- the same for all of them, whatever others do meanwhile.
+CREATE FUNCTION must_be_same(query text, ways text[] DEFAULT '{index,only,bitmap}', ordered boolean DEFAULT false)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  outcome text := compare(query, ways, ordered);
+BEGIN
+  IF outcome NOT LIKE 'same, %' THEN
+    RAISE EXCEPTION 'WRONG ANSWER: %: %', query, outcome;
+  END IF;
+END $$;
+
+-- omendb_check of every index, against its table.  Returns how many there are.
+CREATE FUNCTION check_all() RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  index regclass;
+  n int := 0;
+BEGIN
+  FOR index IN SELECT c.oid FROM pg_class c JOIN pg_am a ON a.oid = c.relam JOIN pg_index i ON i.indexrelid = c.oid
+               WHERE a.amname = 'omendb' AND c.relkind = 'i' AND i.indisvalid ORDER BY c.oid
+  LOOP
+    PERFORM omendb_check(index, true);
+    n := n + 1;
+  END LOOP;
+  RETURN n;
+END $$;
+END
+    return;
+}
+
+# One of the arguments.
+sub pick
+{
+    return $_[ int(rand(@_)) ];
+}
+
+# Kills the postmaster and every process of it, none of which gets to clean up.
+sub kill_server
+{
+    my ($node) = @_;
+    my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+    # It starts no new ones while its children are being counted.
+    kill 'STOP', $postmaster;
+    my @children;
+    foreach my $file (glob '/proc/[0-9]*/stat')
+    {
+        open my $stat, '<', $file or next;
+        my $line = <$stat>;
+        push @children, $1 if defined $line && $line =~ /^(\d+) \(.*\) \S (\d+) / && $2 == $postmaster;
+    }
+    $node->kill9;
+    kill 'KILL', @children;
+    # The next postmaster refuses to start as long as one of them lives.
+    foreach my $pid ($postmaster, @children)
+    {
+        for (my $i = 0; $i < 1000 && is_running($pid); $i++) { sleep 0.01 }
+    }
+    return;
+}
+
+sub is_running
+{
+    my ($pid) = @_;
+    open my $stat, '<', "/proc/$pid/stat" or return 0;
+    my $line = <$stat>;
+    return defined $line && $line !~ /\) Z /;
+}
+
+# Writes a pgbench script and returns its name.
+my $scripts;
+my $script_count = 0;
+
+sub scripted
+{
+    my ($text) = @_;
+    $scripts ||= PostgreSQL::Test::Utils::tempdir;
+    my $file = "$scripts/" . $script_count++ . '.sql';
+    append_to_file($file, $text);
+    return $file;
+}
+
+# Starts pgbench in the background.  `scripts` are pairs of weight and text.
+sub start_load
+{
+    my ($node, %load) = @_;
+    my @pairs = @{ $load{scripts} };
+    my @files;
+    while (my ($weight, $text) = splice @pairs, 0, 2) { push @files, '-f', scripted($text) . "\@$weight" }
+    my $output = '';
+    my $handle = IPC::Run::start(
+        [
+            'pgbench', '-n', '-M', 'prepared', '-h', $node->host, '-p', $node->port, '-c', $load{clients},
+            '-j', 2, '-T', $load{seconds}, '--random-seed', int(rand(2**31)), '--max-tries', 20, @files, 'postgres'
+        ],
+        '<', \undef, '>', \$output, '2>&1');
+    return { handle => $handle, output => \$output };
+}
+
+# Waits for the end of it.  A load that ended early is a failure, and so is an error that it met, except that after a
+# crash (`crashed`) it has lost its server.  Returns what pgbench said.
+sub finish_load
+{
+    my ($load, $name, %options) = @_;
+    my $finished = IPC::Run::finish($load->{handle});
+    my $output = ${ $load->{output} };
+    my @complaints = grep { /ERROR|PANIC|WRONG/ } split /\n/, $output;
+    ok(($finished || $options{crashed}) && !@complaints, $name) or diag($output);
+    return $output;
+}
+
+# Every index is sound and agrees with its table.
+sub check_all
+{
+    my ($node, $name) = @_;
+    my ($status, $output, $errors) = $node->psql('postgres', 'SELECT check_all()');
+    return ok($status == 0 && $output > 0, "$name: omendb_check of every index") || diag($errors);
+}
+
+# No process of the server died but by our hand, and nobody met a page that is damaged.
+sub no_crash
+{
+    my ($node, $name, $pattern) = @_;
+    $pattern ||= qr/PANIC|TRAP:|was terminated by signal (?!9\b)|corrupted page|does not agree with/;
+    my @lines = grep { /$pattern/ } split /\n/, slurp_file($node->logfile);
+    return ok(!@lines, "$name: nothing of the kind in the server's log") || diag(join "\n", @lines[ 0 .. min(9, $#lines) ]);
+}
+
+sub min { return $_[0] < $_[1] ? $_[0] : $_[1] }
+
+# The query is answered alike by every kind of scan.
+sub one_answer
+{
+    my ($node, $query, $name, $ways, $ordered) = @_;
+    $ways ||= '{index,only,bitmap}';
+    $ordered = $ordered ? 'true' : 'false';
+    my ($status, $output, $errors) =
+      $node->psql('postgres', "SELECT compare(\$q\$$query\$q\$, '$ways', $ordered)");
+    return like($output, qr/^same, \d+ rows$/, $name) || diag("$query\n$errors");
+}
+
+1;
