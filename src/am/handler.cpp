@@ -5,6 +5,7 @@
 #include "pg/guard.h"
 
 extern "C" {
+#include "access/xlog.h"
 #include "commands/vacuum.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
@@ -48,7 +49,10 @@ IndexBulkDeleteResult* omendb_vacuumcleanup(IndexVacuumInfo* info, IndexBulkDele
   return Guarded([&] { return VacuumCleanup(info, stats); });
 }
 
-bool omendb_canreturn(Relation, int) { return true; }
+// All columns, but not on a standby: an index-only scan there trusts the
+// visibility map while replay removes entries without waiting for its pin, which
+// generic WAL cannot be told to do (nbtree's records can).
+bool omendb_canreturn(Relation, int) { return !RecoveryInProgress(); }
 
 // The conditions that bound a scan are a B-tree's, so its estimate holds: fewer
 // pages, the same entries.  The tree height, which only btree fills in, is -1:

@@ -165,6 +165,7 @@ class Scan {
       return true;
     }
     if (!positioned_) {
+      pgstat_count_index_scan(reader_.relation());
       if (!(forward ? quals_.First(&low_, &high_) : quals_.Last(&low_, &high_))) return false;
       BeginRange(direction);
     } else {

@@ -295,7 +295,12 @@ void PackColumn(const uint64_t* values, uint32_t n, const ColumnHeader& header, 
   const i128 base = BaseOf(header);
   const auto steps = [&](uint64_t value) {
     if (header.scale == 1) return value - header.base;
-    return static_cast<uint64_t>(DivideRoundingDown(static_cast<u128>(static_cast<i128>(value) - base), header.scale));
+    // A falling line has its base above the values.
+    const i128 distance = static_cast<i128>(value) - base;
+    const bool negative = distance < 0;
+    const u128 magnitude = static_cast<u128>(negative ? -distance : distance);
+    const uint64_t steps_away = static_cast<uint64_t>(DivideRoundingDown(magnitude, header.scale));
+    return negative ? -steps_away : steps_away;
   };
   uint64_t bit = 0;
   for (uint32_t row = 0; row * kLanes < n; row++, bit += width) {

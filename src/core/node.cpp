@@ -232,8 +232,8 @@ void Node::DecodeTids(uint32_t begin, uint32_t end, Tid* out) const {
   const uint64_t radix = uint64_t{header_->tid_span} + 1, bias = header_->tid_bias;
   if (end - begin < kLanes || radix == 1) {
     for (uint32_t i = 0; i < end - begin; i++) {
-      const uint64_t block = out[i] / radix;
-      out[i] = block << kTidOffsetBits | (out[i] - block * radix + bias);
+      const uint64_t number = out[i] & kMaxTid, block = number / radix;
+      out[i] = block << kTidOffsetBits | (number - block * radix + bias);
     }
     return;
   }
@@ -241,8 +241,9 @@ void Node::DecodeTids(uint32_t begin, uint32_t end, Tid* out) const {
   // the error, number / 2^64, is below 1 / radix for numbers below 2^48.
   const uint64_t reciprocal = ~uint64_t{0} / radix + 1;
   for (uint32_t i = 0; i < end - begin; i++) {
-    const uint64_t block = static_cast<uint64_t>((static_cast<u128>(out[i]) * reciprocal) >> 64);
-    out[i] = block << kTidOffsetBits | (out[i] - block * radix + bias);
+    const uint64_t number = out[i] & kMaxTid;
+    const uint64_t block = static_cast<uint64_t>((static_cast<u128>(number) * reciprocal) >> 64);
+    out[i] = block << kTidOffsetBits | (number - block * radix + bias);
   }
 }
 
@@ -318,6 +319,7 @@ void PlanNode(const Entries& entries, const Node* inherited, NodePlan* plan) {
     } else {
       std::memset(&header, 0, sizeof header);
       header.codec = Codec::kConstant;
+      header.scale = 1;
     }
   };
   const auto old_value = [&](int c) { return inherited ? &inherited->value_column(c).header() : nullptr; };

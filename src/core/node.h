@@ -122,7 +122,9 @@ class Node {
     return has_class_column(c) ? static_cast<uint8_t>(class_column(c).Get(i)) : static_cast<uint8_t>(kValue);
   }
   Tid TidAt(uint32_t i) const {
-    const uint64_t radix = uint64_t{header_->tid_span} + 1, number = tid_column().Get(i), block = number / radix;
+    const uint64_t radix = uint64_t{header_->tid_span} + 1;
+    // A number has 48 bits.  Those of a damaged page are cut to them, here and in DecodeTids.
+    const uint64_t number = tid_column().Get(i) & kMaxTid, block = number / radix;
     return block << kTidOffsetBits | (number - block * radix + header_->tid_bias);
   }
   uint32_t ChildAt(uint32_t i) const { return static_cast<uint32_t>(child_column().Get(i)); }

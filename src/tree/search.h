@@ -58,6 +58,7 @@ class LeafReader {
   const core::Entries& entries() const { return entries_; }
   core::Entries& entries() { return entries_; }
   bool done() const { return done_; }
+  Relation relation() const { return index_.rel; }
   const core::Bound& next() const { return next_; }
 
  private:

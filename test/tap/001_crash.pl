@@ -81,7 +81,7 @@ END
 
         check_all($node, "$name, round $round, after $how");
         one_answer($node, 'SELECT k FROM scattered WHERE k >= 0', 'random keys, all');
-        one_answer($node, 'SELECT id FROM scattered WHERE id > 0', 'their ids, in order', '{index,only}', 1);
+        one_answer($node, 'SELECT id FROM scattered WHERE id > 0 ORDER BY id', 'their ids, in order', '{index,only}', 1);
         one_answer($node, 'SELECT a, b, k, id FROM scattered WHERE a BETWEEN 10 AND 12', 'several columns');
         one_answer($node, 'SELECT id FROM queue WHERE id > 0', 'queue, all');
         one_answer($node, 'SELECT t, a FROM queue WHERE t IS NOT NULL', 'queue by time');

@@ -116,6 +116,8 @@ sub kill_server
     {
         for (my $i = 0; $i < 1000 && is_running($pid); $i++) { sleep 0.01 }
     }
+    # In a container nobody may reap orphans: a zombie still owns its process id, and so the lock files.
+    unlink $node->data_dir . '/postmaster.pid', glob($node->host . '/.s.PGSQL.*.lock') if kill 0, $postmaster;
     return;
 }
 
