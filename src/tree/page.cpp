@@ -52,6 +52,8 @@ pg_crc32c PageCrc(Page page, BlockNumber block) {
   return crc;
 }
 
+constexpr const char* kUnknownVersion = "its format version is not known";
+
 // What a backend remembers of an index in rd_amcache: which blocks it has
 // verified.  A page is verified once a backend, not at every visit.
 struct VerifiedBlocks {
@@ -87,7 +89,16 @@ void Verify(Relation rel, const Shape& shape, Buffer buffer) {
   const BlockNumber block = BufferGetBlockNumber(buffer);
   const Page page = BufferGetPage(buffer);
   const char* problem;
-  if (!PageIsSound(page, shape, block, &problem)) ReportCorruption(rel, block, problem);
+  if (!PageIsSound(page, shape, block, &problem)) {
+    if (problem == kUnknownVersion)
+      ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
+                      errmsg("index \"%s\" has a format that this version of omendb does not know",
+                             RelationGetRelationName(rel)),
+                      errdetail("Block %u has format version %u; version %u is known.", block,
+                                SpecialOf(page)->version, kFormatVersion),
+                      errhint("Install the version of omendb that wrote it, or REINDEX it.")));
+    ReportCorruption(rel, block, problem);
+  }
   RememberVerified(rel, block);
 }
 
@@ -280,7 +291,7 @@ bool PageIsSound(Page page, const Shape& shape, BlockNumber block, const char** 
     return fails("its page header is damaged");
   const PageSpecial& special = *SpecialOf(page);
   if (special.page_id != kPageId) return fails("it is not a page of an omendb index");
-  if (special.version != kFormatVersion) return fails("its format version is not known");
+  if (special.version != kFormatVersion) return fails(kUnknownVersion);
 
   const size_t body = header->pd_lower - SizeOfPageHeaderData;
   if (HoldsNode(special)) {
@@ -294,7 +305,7 @@ bool PageIsSound(Page page, const Shape& shape, BlockNumber block, const char** 
     if ((special.flags & kMetaPage) == 0) return true;
     const MetaBody& meta = *MetaBodyOf(page);
     if (meta.magic != kMagic) return fails("its magic number is wrong");
-    if (meta.version != kFormatVersion) return fails("its format version is not known");
+    if (meta.version != kFormatVersion) return fails(kUnknownVersion);
     if (meta.key_columns != static_cast<uint32>(shape.key_columns) ||
         meta.value_columns != static_cast<uint32>(shape.value_columns))
       return fails("its columns are not those of the index");
