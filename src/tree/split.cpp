@@ -37,10 +37,15 @@ bool Fits(const Half& half, const Shape& shape, bool inner) {
 }
 
 void SetSeparator(Split* split, uint32 at) {
+  const Entries& entries = split->loaded.entries;
   Key left, right;
-  split->loaded.entries.KeyAt(at - 1, &left);
-  split->loaded.entries.KeyAt(at, &right);
-  core::MakeSeparator(left, right, split->loaded.entries.key_columns, &split->separator);
+  entries.KeyAt(at - 1, &left);
+  entries.KeyAt(at, &right);
+  // The first separator of an inner node is its low fence: nothing to truncate.
+  if (entries.inner)
+    core::CopyKey(&split->separator, right, entries.key_columns);
+  else
+    core::MakeSeparator(left, right, entries.key_columns, &split->separator);
 }
 
 // Divides base and delta merged.  False if a half would not fit a page: one

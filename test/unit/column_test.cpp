@@ -401,11 +401,22 @@ TEST_F(ScaledColumnTest, AFirstPartIsNeverWiderThanTheWhole) {
     const uint64_t slope = random_.Below(50), noise = 1 + (random_.OneIn(2) ? 0 : random_.Below(60));
     const size_t n = 2 + random_.Below(random_.OneIn(20) ? 3000 : 60), part = 1 + random_.Below(n);
     const uint64_t times = random_.OneIn(2) ? 1 : 60000000;
+    // Even numbers in the first part, around the old line so that both lines of its
+    // own are far off: in steps of two they may take a bit more than that one does.
+    const bool bent = random_.OneIn(2);
+    const uint64_t fraction = random_.Below(1000), most = (uint64_t{2} << random_.Below(3)) - 1;
     std::vector<uint64_t> values(n);
     for (size_t i = 0; i < n; i++) {
       const uint64_t step = slope * i + random_.Below(noise);
       values[i] = (i < part ? step / coarser * coarser : step) * scale * times;
-      if (!sorted && random_.OneIn(8)) values[i] = random_.Below(n) * coarser * scale * times;
+      if (bent) {
+        const uint64_t line = (slope + 20) * i + fraction * i / 1000;
+        const bool high = i >= part ? i == n - 1 || random_.OneIn(2) : i == 0 || (i >= part / 2 && i != part - 1);
+        const uint64_t distance = high ? most : 0;
+        values[i] = i >= part || (line + distance) % 2 == 0 ? line + distance : high ? line + most - 1 : line + 1;
+      } else if (!sorted && random_.OneIn(8)) {
+        values[i] = random_.Below(n) * coarser * scale * times;
+      }
       values[i] += 7;
     }
     if (random_.OneIn(4)) values.back() += random_.Skewed() >> 2;

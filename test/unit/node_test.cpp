@@ -528,7 +528,7 @@ TEST_F(NodeTest, TheWidestSchemaWorks) {
 }
 
 // TIDs in nodes of one column of keys, which are equal.
-class TidTest : public NodeTest {
+class NodeTidTest : public NodeTest {
  protected:
   Image EncodeTids(const std::vector<Tid>& tids, NodePlan* plan) {
     const uint32_t n = static_cast<uint32_t>(tids.size());
@@ -569,7 +569,7 @@ class TidTest : public NodeTest {
   }
 };
 
-TEST_F(TidTest, AnyTidsRoundTrip) {
+TEST_F(NodeTidTest, AnyTidsRoundTrip) {
   for (int round = 0; round < 3000; round++) {
     SCOPED_TRACE(round);
     const uint64_t first_block = random_.OneIn(2) ? random_.Skewed() & 0xFFFFFFFF : 0xFFFFFFFF;
@@ -585,7 +585,7 @@ TEST_F(TidTest, AnyTidsRoundTrip) {
   }
 }
 
-TEST_F(TidTest, NodesOfOneBlockOrOneOffset) {
+TEST_F(NodeTidTest, NodesOfOneBlockOrOneOffset) {
   for (const uint64_t fixed : {0u, 1u, 7u, 0xFFFEu, 0xFFFFu}) {
     std::vector<Tid> one_block, one_offset;
     for (uint64_t i = 0; i < 1000; i++) {
@@ -602,7 +602,7 @@ TEST_F(TidTest, NodesOfOneBlockOrOneOffset) {
 
 // Decode multiplies by a reciprocal where TidAt divides: next to every multiple
 // that rounding could take for another, for every range of offsets there is.
-TEST_F(TidTest, TheReciprocalDividesExactly) {
+TEST_F(NodeTidTest, TheReciprocalDividesExactly) {
   for (uint64_t span = 0; span <= 0xFFFF; span++) {
     const uint64_t bias = random_.Below(0x10000 - span);
     std::vector<Tid> tids;
@@ -619,7 +619,7 @@ TEST_F(TidTest, TheReciprocalDividesExactly) {
   }
 }
 
-TEST_F(TidTest, ATableFilledInKeyOrderTakesNoBits) {
+TEST_F(NodeTidTest, ATableFilledInKeyOrderTakesNoBits) {
   for (int round = 0; round < 2000; round++) {
     const uint64_t rows_per_page = random_.OneIn(10) ? random_.Between(1, 0xFFFF) : random_.Between(1, 300);
     const uint64_t last_row = rows_per_page * 0x100000000;
