@@ -23,17 +23,17 @@ PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -DOMENDB_
 PG_CXXFLAGS = -std=c++17 -Wall -Wextra -Wno-register -fno-math-errno
 SHLIB_LINK = -lstdc++
 
-# One file of kernels per instruction set; src/core/kernel_dispatch.cpp chooses.
-ifneq (,$(filter x86_64 amd64,$(shell uname -m)))
-src/core/kernel_sse2.o: PG_CXXFLAGS += -msse2 -DOMENDB_KERNEL_SSE2
-src/core/kernel_avx2.o: PG_CXXFLAGS += -mavx2 -DOMENDB_KERNEL_AVX2
-# -Wno-maybe-uninitialized: GCC's own AVX-512 header trips over it (GCC bug 105593).
-src/core/kernel_avx512.o: PG_CXXFLAGS += -mavx512f -mavx512dq -DOMENDB_KERNEL_AVX512 $(if $(findstring clang,$(CXX)),,-Wno-maybe-uninitialized)
-src/core/kernel_dispatch.o: PG_CXXFLAGS += -DOMENDB_KERNEL_SSE2 -DOMENDB_KERNEL_AVX2 -DOMENDB_KERNEL_AVX512
-endif
-
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+# One file of kernels per instruction set; src/core/kernel_dispatch.cpp chooses.
+ifneq (,$(filter x86_64 amd64,$(shell uname -m)))
+src/core/kernel_sse2.o: override CXXFLAGS += -msse2 -DOMENDB_KERNEL_SSE2
+src/core/kernel_avx2.o: override CXXFLAGS += -mavx2 -DOMENDB_KERNEL_AVX2
+# -Wno-maybe-uninitialized: GCC's own AVX-512 header trips over it (GCC bug 105593).
+src/core/kernel_avx512.o: override CXXFLAGS += -mavx512f -mavx512dq -DOMENDB_KERNEL_AVX512 $(if $(findstring clang,$(CXX)),,-Wno-maybe-uninitialized)
+src/core/kernel_dispatch.o: override CXXFLAGS += -DOMENDB_KERNEL_SSE2 -DOMENDB_KERNEL_AVX2 -DOMENDB_KERNEL_AVX512
+endif
 
 # Headers are few and everywhere: any change to one rebuilds all.
 $(OBJS): $(wildcard src/*/*.h) Makefile

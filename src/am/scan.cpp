@@ -42,7 +42,9 @@ class TupleFormer {
   void FormChunk(const core::Entries& entries) {
     uint64 nulls = 0;
     for (int a = 0; a < layout_->attributes; a++) {
-      const uint64* cls = entries.cls[layout_->ColumnOf(a)];
+      const int column = layout_->ColumnOf(a);
+      if ((entries.all_value >> column & 1) != 0) continue;
+      const uint64* cls = entries.cls[column];
       for (uint32 i = 0; i < entries.count; i++) nulls |= cls[i] ^ core::kValue;
     }
     any_null_ = nulls != 0;
@@ -159,11 +161,25 @@ class Scan {
   // To the next entry in this direction; false at the end, from where the other
   // direction begins anew.
   bool Advance(Direction direction) {
-    const bool forward = direction == Direction::kForward;
-    if (positioned_ && (forward ? position_ + 1 < reader_.entries().count : position_ > 0)) {
-      position_ = forward ? position_ + 1 : position_ - 1;
-      return true;
+    if (likely(positioned_)) {
+      if (direction == Direction::kForward ? position_ + 1 < reader_.entries().count : position_ > 0) {
+        position_ += direction == Direction::kForward ? 1 : -1;
+        return true;
+      }
     }
+    return AdvanceChunk(direction);
+  }
+
+  const core::Entries& entries() const { return reader_.entries(); }
+  uint32 position() const { return position_; }
+  // All of the current chunk counts as returned.
+  void SkipChunk() { position_ = reader_.entries().count - 1; }
+  // REQUIRES: Rescan with want_tuple.
+  IndexTuple Tuple() { return former_.Tuple(reader_.entries(), position_); }
+
+ private:
+  pg_noinline bool AdvanceChunk(Direction direction) {
+    const bool forward = direction == Direction::kForward;
     if (!positioned_) {
       pgstat_count_index_scan(reader_.relation());
       if (!(forward ? quals_.First(&low_, &high_) : quals_.Last(&low_, &high_))) return false;
@@ -187,14 +203,6 @@ class Scan {
     return true;
   }
 
-  const core::Entries& entries() const { return reader_.entries(); }
-  uint32 position() const { return position_; }
-  // All of the current chunk counts as returned.
-  void SkipChunk() { position_ = reader_.entries().count - 1; }
-  // REQUIRES: Rescan with want_tuple.
-  IndexTuple Tuple() { return former_.Tuple(reader_.entries(), position_); }
-
- private:
   void BeginRange(Direction direction) {
     chunk_low_ = low_;
     chunk_high_ = high_;

@@ -18,6 +18,7 @@ struct SimdKernels {
   using Ints = xsimd::batch<int64_t, Arch>;
   static constexpr size_t kStep = Words::size;
   static constexpr size_t kBatches = kLanes / kStep;
+  static constexpr size_t kAhead = 8;  // groups, that is cache lines
   static_assert(kLanes % kStep == 0, "a row is a whole number of vectors");
 
   // Calls emit(row, batch_number, values) for every vector of every row.
@@ -44,6 +45,8 @@ struct SimdKernels {
       const uint64_t* group = column.words + (bit >> 6) * kLanes;
       const int shift = static_cast<int>(bit & 63);
       const bool straddles = shift + width > 64;
+      // Columns are short: the hardware's prefetcher starts too late for them.
+      __builtin_prefetch(group + kAhead * kLanes);
       for (size_t b = 0; b < kBatches; b++) {
         Words steps(uint64_t{0});
         if (width != 0) {

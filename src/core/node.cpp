@@ -254,7 +254,8 @@ void Node::Decode(uint32_t begin, uint32_t end, uint64_t wanted, Entries* out, u
     value_column(c).Decode(begin, end, out->value[c] + at);
     if (has_class_column(c)) {
       class_column(c).Decode(begin, end, out->cls[c] + at);
-    } else {
+      out->all_value &= ~(uint64_t{1} << c);
+    } else if ((out->all_value >> c & 1) == 0) {
       for (uint32_t i = 0; i < end - begin; i++) out->cls[c][at + i] = kValue;
     }
   }

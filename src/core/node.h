@@ -70,6 +70,9 @@ struct Entries {
   bool inner = false;
   uint64_t* value[kMaxValueColumns] = {};
   uint64_t* cls[kMaxValueColumns] = {};  // KeyClass of each entry; always present
+  // Bit c: all of the array cls[c] is kValue, so that Decode need not write it.
+  // Only for arrays that were filled so; Decode and MoveEntries keep it true.
+  uint64_t all_value = 0;
   Tid* tid = nullptr;
   uint64_t* tid_number = nullptr;        // room for PlanNode; WriteNode reads it
   uint64_t* child = nullptr;             // inner nodes only

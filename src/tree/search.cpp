@@ -20,7 +20,7 @@ constexpr int kMaxRestarts = 1000;
 
 // Chunks grow from what a point lookup or a LIMIT needs to what keeps locks short.
 constexpr uint32 kFirstChunk = 32;
-constexpr uint32 kLargestChunk = 1024;
+constexpr uint32 kLargestChunk = 512;
 
 constexpr uint64 kAllColumns = ~uint64{0};
 
@@ -93,6 +93,7 @@ uint32 MergeEntries(const NodePage& page, uint32 base_begin, uint32 base_end, ui
   const uint32 base = base_end - base_begin, delta = delta_end - delta_begin;
   page.node().Decode(base_begin, base_end, kAllColumns, out, 0);
   if (delta == 0) return base;
+  out->all_value = 0;
 
   for (uint32 i = 0; i < delta; i++) {
     Entry entry;
@@ -166,6 +167,11 @@ void LeafReader::Reserve(uint32 capacity) {
   const size_t scratch = core::EntriesBytes(kMaxDelta, index_.shape.value_columns, false);
   memory_ = MemoryContextAlloc(context_, entries + scratch);
   core::LayOutEntries(&entries_, memory_, capacity, index_.shape.key_columns, index_.shape.value_columns, false);
+  // Without NULLs, the classes need never be written again.
+  for (int c = 0; c < index_.shape.value_columns; c++) {
+    for (uint32 i = 0; i < capacity; i++) entries_.cls[c][i] = core::kValue;
+    entries_.all_value |= UINT64CONST(1) << c;
+  }
   core::LayOutEntries(&scratch_, static_cast<char*>(memory_) + entries, kMaxDelta, index_.shape.key_columns,
                       index_.shape.value_columns, false);
 }

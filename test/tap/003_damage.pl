@@ -15,6 +15,7 @@ use Omendb;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes;
 
 use constant PAGE => 8192;
 use constant HEADER => 24;
@@ -286,9 +287,13 @@ statement_timeout = 20s
 max_wal_size = 2GB
 END
 $node->safe_psql('postgres', <<'END');
--- The entries are wide, so that few rows make a tree of three levels.
+-- Groups of ten rows that differ in the last column only make wide entries, and separators that cannot be shortened:
+-- few rows make a tree of three levels.
 CREATE TABLE original AS
-  SELECT n AS id, spread(n) AS k, spread(n * 7) AS a, spread(n * 11) AS b FROM generate_series(1, 4000) AS n;
+  SELECT n AS id, spread(n / 10) AS a, hashint8extended(n / 10, 1) AS b, hashint8extended(n / 10, 2) AS c,
+    hashint8extended(n / 10, 3) AS d, hashint8extended(n / 10, 4) AS e, hashint8extended(n / 10, 5) AS f,
+    hashint8extended(n / 10, 6) AS g, hashint8extended(n / 10, 7) AS h, spread(n) AS k
+  FROM generate_series(1, 4000) AS n;
 
 -- Runs a statement that returns a value; an error is an outcome, too.
 CREATE FUNCTION outcome(statement text) RETURNS text LANGUAGE plpgsql AS $$
@@ -306,15 +311,15 @@ END $$;
 -- All kinds of scans, and of what they look for.
 CREATE FUNCTION questions(tab text) RETURNS SETOF text LANGUAGE sql AS $$
   SELECT format(q, tab) FROM unnest('{
-    "SELECT k, a, b FROM %s WHERE k IS NOT NULL",
-    "SELECT k FROM %s WHERE k BETWEEN -1000000000000000000 AND 2000000000000000000",
-    "SELECT k, a, b, k, a, b FROM %s WHERE k = ANY (ARRAY(SELECT spread(n) FROM generate_series(1, 4000, 371) AS n))"
+    "SELECT a, b, k, id FROM %s WHERE a IS NOT NULL",
+    "SELECT a, c, id FROM %s WHERE a BETWEEN -1000000000000000000 AND 2000000000000000000",
+    "SELECT a, h, k FROM %s WHERE a = ANY (ARRAY(SELECT spread(n) FROM generate_series(1, 400, 37) AS n))"
   }'::text[]) AS q
 $$;
 CREATE FUNCTION ask(tab text) RETURNS SETOF text LANGUAGE sql AS $$
   SELECT outcome(format('SELECT compare(%L, %L)', q, array[way])) FROM questions(tab) AS q, unnest('{index,only,bitmap}'::text[]) AS way
   UNION ALL
-  SELECT outcome(format('SELECT compare(%L, %L, true)', format('SELECT k FROM %s ORDER BY k DESC', tab), '{index}'))
+  SELECT outcome(format('SELECT compare(%L, %L, true)', format('SELECT a FROM %s ORDER BY a DESC', tab), '{index}'))
 $$;
 END
 my $script = '';
@@ -324,9 +329,9 @@ foreach my $n (0 .. $#damages)
     $script .= <<"END";
 CREATE TABLE d$n (LIKE original);
 INSERT INTO d$n SELECT * FROM original WHERE id <= 3900;
-CREATE INDEX i$n ON d$n USING omendb (k, a, b, k, a, b) INCLUDE (a, b) WITH (fillfactor = 60);
+CREATE INDEX i$n ON d$n USING omendb (a, b, c, d, e, f, g, h, k) INCLUDE (id) WITH (fillfactor = 25);
 INSERT INTO d$n SELECT * FROM original WHERE id > 3900;
-DELETE FROM d$n WHERE k BETWEEN 1000000000000000000 AND 1700000000000000000;
+DELETE FROM d$n WHERE a BETWEEN 1000000000000000000 AND 1700000000000000000;
 VACUUM (INDEX_CLEANUP ON) d$n;
 SELECT pg_relation_filepath('i$n');
 END
@@ -385,7 +390,7 @@ foreach my $n (0 .. $#damages)
     # A page whose LSN is in the future cannot be written, which is PostgreSQL's own rule.
     my $write = $done->{lsn} ? '' : <<"END";
 \\connect
-SELECT 'insert ' || outcome('INSERT INTO d$n SELECT id + 10000, k + 1, a, b FROM original WHERE id % 40 = 0 RETURNING 1');
+SELECT 'insert ' || outcome('INSERT INTO d$n SELECT id + 10000, a, b, c, d, e, f, g, h, k + 1 FROM original WHERE id % 40 = 0 RETURNING 1');
 \\connect
 VACUUM (INDEX_CLEANUP ON) d$n;
 \\if :ERROR

@@ -305,7 +305,7 @@ TEST_F(ScaledColumnTest, RoundTripSortedAndNot) {
 }
 
 TEST_F(ScaledColumnTest, AsWideAsTheStepsAre) {
-  ForEachScaled({2, 3, 9, 65, 1000, 8192}, [&](std::vector<uint64_t> steps, uint64_t scale, std::vector<uint64_t> values) {
+  ForEachScaled({2, 3, 9, 65, 1000, 8192}, [&](std::vector<uint64_t> steps, uint64_t scale, auto values) {
     for (const bool sorted : {true, false}) {
       if (!sorted) {
         std::reverse(steps.begin(), steps.end());
@@ -394,7 +394,7 @@ TEST_F(ScaledColumnTest, RandomSmallColumns) {
 
 // The first part has a greater divisor than the whole, or the same, or one value only.
 TEST_F(ScaledColumnTest, AFirstPartIsNeverWiderThanTheWhole) {
-  int other_scale = 0, old_steps = 0;
+  int other_scale = 0;
   for (int round = 0; round < 20000; round++) {
     const bool sorted = random_.OneIn(2);
     const uint64_t scale = uint64_t{1} << random_.Below(3), coarser = 1 + random_.Below(40);
@@ -402,7 +402,7 @@ TEST_F(ScaledColumnTest, AFirstPartIsNeverWiderThanTheWhole) {
     const size_t n = 2 + random_.Below(random_.OneIn(20) ? 3000 : 60), part = 1 + random_.Below(n);
     const uint64_t times = random_.OneIn(2) ? 1 : 60000000;
     // Even numbers in the first part, around the old line so that both lines of its
-    // own are far off: in steps of two they may take a bit more than that one does.
+    // own are far off.
     const bool bent = random_.OneIn(2);
     const uint64_t fraction = random_.Below(1000), most = (uint64_t{2} << random_.Below(3)) - 1;
     std::vector<uint64_t> values(n);
@@ -429,12 +429,9 @@ TEST_F(ScaledColumnTest, AFirstPartIsNeverWiderThanTheWhole) {
     for (size_t length = part; length >= 1; length /= 2) {
       const std::vector<uint64_t> first(values.begin(), values.begin() + static_cast<ptrdiff_t>(length));
       const uint32_t count = static_cast<uint32_t>(length);
-      const EncodedColumn alone(first, sorted);
       EncodedColumn encoded(first, FitColumn(first.data(), count, sorted, &whole.header()));
       ASSERT_LE(encoded.header().width, whole.header().width) << "the first " << length << " of " << n;
-      ASSERT_LE(encoded.header().width, std::max(alone.header().width, whole.header().width));
       other_scale += encoded.header().scale != whole.header().scale;
-      old_steps += encoded.header().scale != alone.header().scale;
       for (uint32_t i = 0; i < count; i++) ASSERT_EQ(first[i], encoded.column().Get(i));
       for (const uint64_t key : KeysBetweenSteps(first, encoded.header().scale, 3)) {
         if (!sorted) break;
@@ -444,7 +441,6 @@ TEST_F(ScaledColumnTest, AFirstPartIsNeverWiderThanTheWhole) {
     }
   }
   EXPECT_GT(other_scale, 1000) << "the generator no longer reaches the case";
-  EXPECT_GT(old_steps, 10) << "the generator no longer reaches the case";
 }
 
 TEST_F(AnyColumnTest, HeadersThatWouldLeaveTheNodeAreRefused) {

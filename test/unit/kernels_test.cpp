@@ -106,7 +106,8 @@ TEST_F(KernelsTest, EveryWidthPacksAtAnyScale) {
       const i128 top = static_cast<i128>(UINT64_MAX);
       if (span > top) continue;
       uint64_t scale = RandomScale();
-      if (span > 0 && static_cast<i128>(scale) > top / span) scale = 1 + random_.Below(static_cast<uint64_t>(top / span));
+      if (span > 0 && static_cast<i128>(scale) > top / span)
+        scale = 1 + random_.Below(static_cast<uint64_t>(top / span));
       const uint64_t room = static_cast<uint64_t>(top - span * static_cast<i128>(scale));
       const uint64_t least = random_.OneIn(3) ? 0 : random_.OneIn(2) ? room : room == 0 ? 0 : random_.Below(room);
       const i128 base = static_cast<i128>(least) - min * static_cast<i128>(scale);
