@@ -26,6 +26,11 @@ inline constexpr int kMaxValueColumns = 64;
 // Columns of one node: values, TID, child.
 inline constexpr int kMaxColumns = kMaxValueColumns + 2;
 
+// A page's header comes before the image: packed words begin at a cache line of
+// the page, so that a group of lanes never lies in two.
+inline constexpr size_t kImageOffset = 24;
+inline constexpr size_t kCacheLine = 64;
+
 // The largest node image: one 8 KB page.
 inline constexpr size_t kMaxNodeBytes = 8192;
 

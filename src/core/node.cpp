@@ -296,6 +296,13 @@ void NumberTids(const Entries& entries, const Node* inherited, NodePlan* plan) {
     entries.tid_number[i] = TidBlock(entries.tid[i]) * (most - least + 1) + (TidOffset(entries.tid[i]) - least);
 }
 
+// Where the packed words begin: at a cache line of the page.
+size_t WordsOffset(int headers, int key_columns) {
+  const size_t offset = kImageOffset + sizeof(NodeHeader) + static_cast<size_t>(headers) * sizeof(ColumnHeader) +
+                        2 * FenceBytes(key_columns);
+  return (offset + kCacheLine - 1) / kCacheLine * kCacheLine - kImageOffset;
+}
+
 bool AllValues(const uint64_t* cls, uint32_t n) {
   uint64_t different = 0;
   for (uint32_t i = 0; i < n; i++) different |= cls[i] ^ kValue;
@@ -342,8 +349,7 @@ void PlanNode(const Entries& entries, const Node* inherited, NodePlan* plan) {
     if (plan->class_columns >> c & 1) add(entries.cls[c], false, old_class(c));
   plan->headers = next;
 
-  size_t offset = sizeof(NodeHeader) + static_cast<size_t>(next) * sizeof(ColumnHeader) +
-                  2 * FenceBytes(entries.key_columns);
+  size_t offset = WordsOffset(next, entries.key_columns);
   for (int h = 0; h < next; h++) {
     // Offsets beyond a page do not fit 16 bits, and are not used: the caller sees the size.
     plan->header[h].data_offset = plan->header[h].width == 0 ? 0 : static_cast<uint16_t>(offset);
@@ -403,7 +409,7 @@ void WriteNode(const Entries& entries, const NodePlan& plan, uint32_t level, con
     std::memcpy(at + sizeof key.tid, key.ordinal, sizeof(uint64_t) * columns);
     std::memcpy(at + sizeof key.tid + sizeof(uint64_t) * columns, key.cls, columns);
   };
-  std::memset(out + fences, 0, 2 * fence);
+  std::memset(out + fences, 0, WordsOffset(plan.headers, entries.key_columns) - fences);
   write_fence(out + fences, low_fence);
   if (high_fence != nullptr) write_fence(out + fences + fence, *high_fence);
 

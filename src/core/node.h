@@ -15,6 +15,7 @@
 //       16     8  class_columns  bit c: value column c has a class column
 //       24  40*k  ColumnHeader   `columns` of them, then one per bit of class_columns
 //        .        fences         tid (8), ordinals (8 * key_columns), classes, padded to 8
+//        .        padding        to a cache line of the page
 //        .        words          the packed words of each column (kernels.h)
 //
 // Value columns are the key columns, then, in a leaf, what entries carry besides

@@ -161,6 +161,8 @@ class NodePage {
   core::Node node_;
 };
 
+static_assert(SizeOfPageHeaderData == core::kImageOffset);
+
 // Bytes that node image, delta order and delta share.
 inline constexpr size_t kPageCapacity = BLCKSZ - SizeOfPageHeaderData - sizeof(PageSpecial);
 // What a node image may take, so that more entries have room: kMinDelta of them,

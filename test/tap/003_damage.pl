@@ -287,13 +287,13 @@ statement_timeout = 20s
 max_wal_size = 2GB
 END
 $node->safe_psql('postgres', <<'END');
--- Groups of ten rows that differ in the last column only make wide entries, and separators that cannot be shortened:
--- few rows make a tree of three levels.
+-- Groups of a hundred rows that differ in the last key column only make separators that cannot be shortened, and the
+-- included columns make wide entries: few rows make a tree of three levels.
 CREATE TABLE original AS
-  SELECT n AS id, spread(n / 10) AS a, hashint8extended(n / 10, 1) AS b, hashint8extended(n / 10, 2) AS c,
-    hashint8extended(n / 10, 3) AS d, hashint8extended(n / 10, 4) AS e, hashint8extended(n / 10, 5) AS f,
-    hashint8extended(n / 10, 6) AS g, hashint8extended(n / 10, 7) AS h, spread(n) AS k
-  FROM generate_series(1, 4000) AS n;
+  SELECT n AS id, spread(m) AS a, hashint8extended(m, 1) AS b, hashint8extended(m, 2) AS c, hashint8extended(m, 3) AS d,
+    hashint8extended(m, 4) AS e, hashint8extended(m, 5) AS f, hashint8extended(m, 6) AS g, spread(n) AS k,
+    hashint8extended(n, 7) AS v
+  FROM generate_series(1, 4000) AS n, LATERAL (SELECT n / 100 AS m) AS m;
 
 -- Runs a statement that returns a value; an error is an outcome, too.
 CREATE FUNCTION outcome(statement text) RETURNS text LANGUAGE plpgsql AS $$
@@ -313,7 +313,7 @@ CREATE FUNCTION questions(tab text) RETURNS SETOF text LANGUAGE sql AS $$
   SELECT format(q, tab) FROM unnest('{
     "SELECT a, b, k, id FROM %s WHERE a IS NOT NULL",
     "SELECT a, c, id FROM %s WHERE a BETWEEN -1000000000000000000 AND 2000000000000000000",
-    "SELECT a, h, k FROM %s WHERE a = ANY (ARRAY(SELECT spread(n) FROM generate_series(1, 400, 37) AS n))"
+    "SELECT a, v, k FROM %s WHERE a = ANY (ARRAY(SELECT spread(n) FROM generate_series(1, 40, 7) AS n))"
   }'::text[]) AS q
 $$;
 CREATE FUNCTION ask(tab text) RETURNS SETOF text LANGUAGE sql AS $$
@@ -329,7 +329,7 @@ foreach my $n (0 .. $#damages)
     $script .= <<"END";
 CREATE TABLE d$n (LIKE original);
 INSERT INTO d$n SELECT * FROM original WHERE id <= 3900;
-CREATE INDEX i$n ON d$n USING omendb (a, b, c, d, e, f, g, h, k) INCLUDE (id) WITH (fillfactor = 25);
+CREATE INDEX i$n ON d$n USING omendb (a, b, c, d, e, f, g, k) INCLUDE (id, v, v, v, v, v, v, v) WITH (fillfactor = 25);
 INSERT INTO d$n SELECT * FROM original WHERE id > 3900;
 DELETE FROM d$n WHERE a BETWEEN 1000000000000000000 AND 1700000000000000000;
 VACUUM (INDEX_CLEANUP ON) d$n;
@@ -390,7 +390,7 @@ foreach my $n (0 .. $#damages)
     # A page whose LSN is in the future cannot be written, which is PostgreSQL's own rule.
     my $write = $done->{lsn} ? '' : <<"END";
 \\connect
-SELECT 'insert ' || outcome('INSERT INTO d$n SELECT id + 10000, a, b, c, d, e, f, g, h, k + 1 FROM original WHERE id % 40 = 0 RETURNING 1');
+SELECT 'insert ' || outcome('INSERT INTO d$n SELECT id + 10000, a, b, c, d, e, f, g, k + 1, v FROM original WHERE id % 40 = 0 RETURNING 1');
 \\connect
 VACUUM (INDEX_CLEANUP ON) d$n;
 \\if :ERROR
