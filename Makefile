@@ -21,6 +21,8 @@ override with_llvm = no
 # -isystem: PostgreSQL's headers are not written for -Wextra.
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -DOMENDB_VERSION='"$(OMENDB_VERSION)"'
 PG_CXXFLAGS = -std=c++17 -Wall -Wextra -Wno-register -fno-math-errno
+# clang does not know all of the warning flags that PostgreSQL was built with.
+PG_CXXFLAGS += $(if $(findstring clang,$(CXX)),-Wno-unknown-warning-option)
 SHLIB_LINK = -lstdc++
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)

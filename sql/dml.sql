@@ -267,3 +267,10 @@ DELETE FROM fk_parent WHERE id % 3 = 0;
 SELECT count(*), count(DISTINCT parent) FROM fk_child;
 SELECT omendb_check('fk_child_parent'::regclass, true);
 SELECT ask('dml', 'dml_kk');
+-- CLUSTER puts the rows in the index's order.
+CREATE TABLE clu (k int8, v int);
+INSERT INTO clu SELECT n * 7919 % 1009, n FROM generate_series(1, 3000) AS n;
+CREATE INDEX clu_k ON clu USING omendb (k DESC);
+CLUSTER clu USING clu_k;
+SELECT count(*) FROM (SELECT k, lag(k) OVER (ORDER BY ctid) AS before FROM clu) AS pairs WHERE k > before;
+SELECT omendb_check('clu_k', true);

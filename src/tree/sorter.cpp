@@ -36,24 +36,32 @@ struct FixedRow {
   uint64 word[kWords];
 };
 
-template <int kWords>
-void SortFixed(uint64* rows, size_t count, int compared) {
-  using Row = FixedRow<kWords>;
-  Row* begin = reinterpret_cast<Row*>(rows);
-  std::sort(begin, begin + count, [compared](const Row& a, const Row& b) {
-    for (int w = 0; w < compared; w++)
-      if (a.word[w] != b.word[w]) return a.word[w] < b.word[w];
-    return false;
-  });
-}
+// Compares rows, and now and then looks whether the user has cancelled: an error
+// may leave std::sort, since rows and comparator have nothing to destroy.
+class RowOrder {
+ public:
+  RowOrder(int compared, uint32* calls) : compared_(compared), calls_(calls) {}
 
-// Rows of any width: sort pointers to them.
-void SortPointers(const uint64** rows, size_t count, int compared) {
-  std::sort(rows, rows + count, [compared](const uint64* a, const uint64* b) {
-    for (int w = 0; w < compared; w++)
+  bool operator()(const uint64* a, const uint64* b) const {
+    if ((++*calls_ & 0xFFFF) == 0) CHECK_FOR_INTERRUPTS();
+    for (int w = 0; w < compared_; w++)
       if (a[w] != b[w]) return a[w] < b[w];
     return false;
-  });
+  }
+  template <int kWords>
+  bool operator()(const FixedRow<kWords>& a, const FixedRow<kWords>& b) const {
+    return (*this)(a.word, b.word);
+  }
+
+ private:
+  int compared_;
+  uint32* calls_;
+};
+
+template <int kWords>
+void SortFixed(uint64* rows, size_t count, RowOrder order) {
+  FixedRow<kWords>* begin = reinterpret_cast<FixedRow<kWords>*>(rows);
+  std::sort(begin, begin + count, order);
 }
 
 }  // namespace
@@ -86,18 +94,21 @@ class Sorter {
       return;
     }
     if (in_order_) return;
+    uint32 calls = 0;
+    const RowOrder order(RowNow().compared, &calls);
     switch (RowNow().words) {
       case 2:
-        return SortFixed<2>(rows_, count_, RowNow().compared);
+        return SortFixed<2>(rows_, count_, order);
       case 3:
-        return SortFixed<3>(rows_, count_, RowNow().compared);
+        return SortFixed<3>(rows_, count_, order);
       case 4:
-        return SortFixed<4>(rows_, count_, RowNow().compared);
+        return SortFixed<4>(rows_, count_, order);
       default:
+        // Rows of any width: sort pointers to them.
         order_ = static_cast<const uint64**>(
             MemoryContextAllocHuge(CurrentMemoryContext, Max(count_, size_t{1}) * sizeof(uint64*)));
         for (size_t i = 0; i < count_; i++) order_[i] = RowAt(i);
-        return SortPointers(order_, count_, RowNow().compared);
+        std::sort(order_, order_ + count_, order);
     }
   }
 
