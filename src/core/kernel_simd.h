@@ -15,7 +15,6 @@ namespace {
 template <class Arch>
 struct SimdKernels {
   using Words = xsimd::batch<uint64_t, Arch>;
-  using Ints = xsimd::batch<int64_t, Arch>;
   static constexpr size_t kStep = Words::size;
   static constexpr size_t kBatches = kLanes / kStep;
   static constexpr size_t kAhead = 8;  // groups, that is cache lines
@@ -31,14 +30,17 @@ struct SimdKernels {
     const bool sloped = column.model.slope != 0, scaled = column.scale != 1;
     const int right = column.model.right_shift, left = column.model.left_shift;
 
-    Ints product[kBatches];
+    // On magnitudes: the floor of a falling line is minus the ceiling of a rising one.
+    const bool falling = column.model.slope < 0;
+    const uint64_t slope = static_cast<uint64_t>(falling ? -column.model.slope : column.model.slope);
+    const uint64_t round_up = falling ? (uint64_t{1} << right) - 1 : 0;
+    Words product[kBatches];
     for (size_t b = 0; b < kBatches; b++) {
-      int64_t lane[kStep];
-      for (size_t l = 0; l < kStep; l++)
-        lane[l] = column.model.slope * static_cast<int64_t>(first_row * kLanes + b * kStep + l);
-      product[b] = Ints::load_unaligned(lane);
+      uint64_t lane[kStep];
+      for (size_t l = 0; l < kStep; l++) lane[l] = slope * (first_row * kLanes + b * kStep + l) + round_up;
+      product[b] = Words::load_unaligned(lane);
     }
-    const Ints advance(column.model.slope * static_cast<int64_t>(kLanes));
+    const Words advance(slope * kLanes);
 
     uint64_t bit = static_cast<uint64_t>(first_row) * width;
     for (uint32_t row = 0; row < rows; row++, bit += width) {
@@ -55,7 +57,8 @@ struct SimdKernels {
           steps = residual & mask;
         }
         if (sloped) {
-          steps += xsimd::bitwise_cast<Words>((product[b] >> right)) << left;
+          const Words predicted = (product[b] >> right) << left;
+          steps = falling ? steps - predicted : steps + predicted;
           product[b] += advance;
         }
         if (scaled) steps *= scale;
