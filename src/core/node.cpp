@@ -373,7 +373,7 @@ uint32_t PlanPrefix(const Entries& entries, size_t max_bytes, uint32_t guess, No
     } else {
       too_many = n;
     }
-    if (too_many - fits <= 1 + fits / 256) break;
+    if (too_many - fits <= 1 + fits / 1024) break;
     // Sizes grow about linearly: aim at the middle of what is good.
     const uint64_t aim = static_cast<uint64_t>(n) * (max_bytes - max_bytes / 400) / plan->size;
     n = static_cast<uint32_t>(aim <= fits ? fits + 1 : aim >= too_many ? too_many - 1 : aim);

@@ -142,7 +142,8 @@ sub scripted
     return $file;
 }
 
-# Starts pgbench in the background.  `scripts` are pairs of weight and text.
+# Starts pgbench in the background: `clients`, `seconds`, perhaps a `rate` of transactions a second; `scripts` are pairs
+# of weight and text.
 sub start_load
 {
     my ($node, %load) = @_;
@@ -153,7 +154,9 @@ sub start_load
     my $handle = IPC::Run::start(
         [
             'pgbench', '-n', '-M', 'prepared', '-h', $node->host, '-p', $node->port, '-c', $load{clients},
-            '-j', 2, '-T', $load{seconds}, '--random-seed', int(rand(2**31)), '--max-tries', 20, @files, 'postgres'
+            '-j', 2, '-T', $load{seconds}, '--random-seed', int(rand(2**31)), '--max-tries', 20,
+            ($load{rate} ? ('-R', $load{rate}) : ()),
+            @files, 'postgres'
         ],
         '<', \undef, '>', \$output, '2>&1');
     return { handle => $handle, output => \$output };

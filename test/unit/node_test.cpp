@@ -448,12 +448,12 @@ TEST_F(NodeTest, PlanPrefixFillsANodeAndNotMore) {
     // And the node is about full, unless these were all: a few more do not fit.
     if (n == keys.size() || plan.size >= max_bytes - max_bytes / 200) continue;
     bool more_fit = true;
-    for (uint32_t more = n + 1; more <= std::min(static_cast<uint32_t>(keys.size()), n + 2 + n / 256); more++) {
+    for (uint32_t more = n + 1; more <= std::min(static_cast<uint32_t>(keys.size()), n + 2 + n / 1024); more++) {
       NodePlan larger;
       PlanNode((*entries).Slice(0, more), nullptr, &larger);
       more_fit = more_fit && larger.size <= max_bytes;
     }
-    ASSERT_FALSE(more_fit && n + 2 + n / 256 <= keys.size()) << n << " of " << keys.size() << " take only " << plan.size;
+    ASSERT_FALSE(more_fit && n + 2 + n / 1024 <= keys.size()) << n << " of " << keys.size() << " take only " << plan.size;
   }
 }
 

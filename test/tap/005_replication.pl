@@ -1,0 +1,145 @@
+# A streaming standby: its indexes give the same answers as its tables, under load, and stay sound after promotion. Every
+# page that the WAL makes there is compared with the primary's (wal_consistency_checking).
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Omendb;
+use PostgreSQL::Test::BackgroundPsql;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $seconds = 10 * $soak;
+
+my $primary = new_node('primary', streaming => 1, conf => <<'END');
+wal_consistency_checking = 'all'
+autovacuum = off
+max_wal_size = 512MB
+END
+$primary->safe_psql('postgres', <<'END');
+CREATE TABLE t (id bigserial, k int8, a int4);
+INSERT INTO t (k, a) SELECT (random() * 1e6)::int8, random() * 10 FROM generate_series(1, 10000);
+CREATE INDEX t_k ON t USING omendb (k) WITH (fillfactor = 70);
+CREATE INDEX t_id ON t USING omendb (id);
+END
+$primary->safe_psql('postgres', q(SELECT pg_create_physical_replication_slot('standby', true)));
+$primary->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'base', has_streaming => 1);
+# Queries are never cancelled, so that each failure of one is a finding: replay waits.
+$standby->append_conf('postgresql.conf', <<'END');
+primary_slot_name = 'standby'
+max_standby_streaming_delay = -1
+hot_standby_feedback = off
+END
+$standby->start;
+
+# Built while the standby follows.
+$primary->safe_psql('postgres', <<'END');
+CREATE INDEX t_ak ON t USING omendb (a, k DESC) INCLUDE (id);
+CREATE UNLOGGED TABLE u (k int8);
+CREATE INDEX u_k ON u USING omendb (k);
+INSERT INTO u SELECT n FROM generate_series(1, 1000) AS n;
+END
+
+my $load = start_load(
+    $primary,
+    clients => 3,
+    seconds => $seconds,
+    # Each page that is touched goes into the WAL as a whole, for the comparison.
+    rate => 300,
+    scripts => [
+        6 => 'INSERT INTO t (k, a) SELECT (random() * 1e6)::int8, random() * 10 FROM generate_series(1, 20);',
+        6 => <<'END',
+\set k random(0, 1000000)
+UPDATE t SET k = (random() * 1e6)::int8 WHERE id = (SELECT id FROM t WHERE k >= :k ORDER BY k LIMIT 1);
+END
+        3 => <<'END',
+\set k random(0, 1000000)
+DELETE FROM t WHERE id IN (SELECT id FROM t WHERE k BETWEEN :k AND :k + 15000 FOR UPDATE SKIP LOCKED);
+END
+        1 => 'VACUUM (INDEX_CLEANUP ON) t;',
+    ]);
+# There the planner need not find an index-only scan: see amcanreturn.
+my $ways = "'{index,bitmap}'";
+my $readers = start_load(
+    $standby,
+    clients => 2,
+    seconds => $seconds,
+    scripts => [
+        1 => <<"END",
+\\set k random(0, 900000)
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT must_be_same(format('SELECT k FROM t WHERE k BETWEEN %s AND %s', :k::int8, :k::int8 + 100000), $ways);
+SELECT must_be_same(format('SELECT a, k FROM t WHERE a IN (1, 3, 7) AND k > %s ORDER BY a, k DESC', :k::int8), '{index}', true);
+SELECT must_be_same('SELECT id FROM t WHERE id > 0', $ways);
+COMMIT;
+END
+    ]);
+finish_load($readers, "queries on the standby for $seconds s");
+finish_load($load, 'the load on the primary');
+
+# ---- A dead row that an index-only scan has taken along must not come back to life ----
+#
+# The scan reads a chunk of entries, one of them of a row that its snapshot does not see. VACUUM on the primary removes
+# entry and row and sets the page all-visible; replay does not have to wait for a snapshot as new as this one.
+$primary->safe_psql('postgres', <<'END');
+CREATE TABLE revenant AS SELECT n AS k FROM generate_series(1, 200) AS n;
+CREATE INDEX revenant_k ON revenant USING omendb (k);
+VACUUM revenant;
+DELETE FROM revenant WHERE k BETWEEN 10 AND 20;
+END
+$primary->wait_for_catchup($standby);
+my $session = $standby->background_psql('postgres');
+$session->query_safe(<<'END');
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+DECLARE c CURSOR FOR SELECT k FROM revenant WHERE k > 0 ORDER BY k;
+END
+is($session->query_safe('FETCH 5 FROM c'), "1\n2\n3\n4\n5", 'the first rows of a cursor on the standby');
+$primary->safe_psql('postgres', 'VACUUM revenant');
+# If replay waits for the scan's pin, that is as good.
+my $lsn = $primary->lsn('flush');
+my $replayed = 0;
+for (my $end = time + 5; !$replayed && time < $end; Time::HiRes::sleep(0.1))
+{
+    $replayed = $standby->safe_psql('postgres', "SELECT pg_last_wal_replay_lsn() >= '$lsn'") eq 't';
+}
+note($replayed ? 'VACUUM was replayed' : 'VACUUM waits for the scan');
+is($session->query_safe('FETCH 5 FROM c'), "6\n7\n8\n9\n21", 'rows that VACUUM has removed meanwhile stay away');
+$session->query_safe('COMMIT');
+$session->quit;
+
+# ---- The same rows on both sides; then promotion ----
+
+$primary->wait_for_catchup($standby);
+my $digest = 'SELECT count(*), sum(k), sum(hashint8(k)::int8 # id) FROM t WHERE k >= 0';
+my $by_index = "SET enable_seqscan = off; $digest";
+my $expected = $primary->safe_psql('postgres', $digest);
+is($standby->safe_psql('postgres', $digest), $expected, 'the standby has the same rows');
+is($standby->safe_psql('postgres', $by_index), $expected, 'and the same by index');
+one_answer($standby, 'SELECT k FROM t WHERE k >= 0', 'on the standby', '{index,bitmap}');
+
+check_all($primary, 'primary');
+$primary->stop('immediate');
+$standby->promote;
+check_all($standby, 'promoted');
+is($standby->safe_psql('postgres', $by_index), $expected, 'the same rows after promotion');
+is($standby->safe_psql('postgres', 'SET enable_seqscan = off; SELECT count(k) FROM u WHERE k > 0'),
+    0, 'an unlogged table is empty after promotion');
+$standby->safe_psql('postgres', <<'END');
+INSERT INTO u SELECT n FROM generate_series(1, 1000) AS n;
+DELETE FROM t WHERE k % 3 = 0;
+VACUUM t;
+INSERT INTO t (k, a) SELECT (random() * 1e6)::int8, random() * 10 FROM generate_series(1, 20000);
+END
+check_all($standby, 'promoted, after writing');
+one_answer($standby, 'SELECT k FROM t WHERE k >= 0', 'promoted, after writing');
+
+no_crash($primary, 'primary');
+no_crash($standby, 'standby', qr/PANIC|TRAP:|was terminated by signal|corrupted page|does not agree|inconsistent page/);
+$standby->stop;
+done_testing();
