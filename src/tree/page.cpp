@@ -90,13 +90,15 @@ void Verify(Relation rel, const Shape& shape, Buffer buffer) {
   const Page page = BufferGetPage(buffer);
   const char* problem;
   if (!PageIsSound(page, shape, block, &problem)) {
-    if (problem == kUnknownVersion)
+    if (problem == kUnknownVersion) {
+      const uint32 of_page = SpecialOf(page)->version;
       ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
                       errmsg("index \"%s\" has a format that this version of omendb does not know",
                              RelationGetRelationName(rel)),
                       errdetail("Block %u has format version %u; version %u is known.", block,
-                                SpecialOf(page)->version, kFormatVersion),
+                                of_page != kFormatVersion ? of_page : MetaBodyOf(page)->version, kFormatVersion),
                       errhint("Install the version of omendb that wrote it, or REINDEX it.")));
+    }
     ReportCorruption(rel, block, problem);
   }
   RememberVerified(rel, block);
