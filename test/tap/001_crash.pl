@@ -26,7 +26,8 @@ WHERE id = (SELECT id FROM scattered WHERE k >= :k ORDER BY k LIMIT 1);
 END
     2 => <<'END',
 \set k random(0, 1000000000)
-DELETE FROM scattered WHERE id IN (SELECT id FROM scattered WHERE k BETWEEN :k AND :k + 20000000 FOR UPDATE SKIP LOCKED);
+DELETE FROM scattered
+WHERE id IN (SELECT id FROM scattered WHERE k BETWEEN :k AND :k + 20000000 FOR UPDATE SKIP LOCKED);
 END
     # A transaction that a crash may find open, and one that aborts.
     1 => <<'END',
@@ -81,7 +82,7 @@ END
 
         check_all($node, "$name, round $round, after $how");
         one_answer($node, 'SELECT k FROM scattered WHERE k >= 0', 'random keys, all');
-        one_answer($node, 'SELECT id FROM scattered WHERE id > 0 ORDER BY id', 'their ids, in order', '{index,only}', 1);
+        one_answer($node, 'SELECT id FROM scattered WHERE id > 0 ORDER BY id', 'their ids in order', '{index,only}', 1);
         one_answer($node, 'SELECT a, b, k, id FROM scattered WHERE a BETWEEN 10 AND 12', 'several columns');
         one_answer($node, 'SELECT id FROM queue WHERE id > 0', 'queue, all');
         one_answer($node, 'SELECT t, a FROM queue WHERE t IS NOT NULL', 'queue by time');

@@ -123,7 +123,8 @@ END
 \\set k random(0, 900000)
 $read_only
 SELECT must_be_same(format('SELECT k FROM t WHERE k BETWEEN %s AND %s', :k::int8, :k::int8 + 100000));
-SELECT must_be_same(format('SELECT a, k FROM t WHERE a IN (1, 3, 7) AND k > %s ORDER BY a, k DESC', :k::int8), '{index,only}');
+SELECT must_be_same(format('SELECT a, k FROM t WHERE a IN (1, 3, 7) AND k > %s ORDER BY a, k DESC', :k::int8),
+  '{index,only}');
 COMMIT;
 END
         4 => "$read_only SELECT must_be_complete(); COMMIT;",

@@ -1,11 +1,11 @@
-# A damaged index gives an error that names the block, or the right answer; never a crash, never a wrong answer. Whatever
-# happened to it, REINDEX repairs it.
+# A damaged index gives an error that names the block, or the right answer; never a crash, never a wrong answer.
+# Whatever happened to it, REINDEX repairs it.
 #
 # There is a table for each way to damage its index, all of the same rows, so that the server is stopped once for all of
 # them. The kinds of pages: metapage, root, inner page, leaf with and without a delta, deleted page.
 #
-# Flipped bytes, exchanged, zeroed and foreign pages and short files must be noticed by the checksums and the like. Pages
-# changed together with their checksums, as a defect of the library would do it, need not be noticed by a query;
+# Flipped bytes, exchanged, zeroed and foreign pages and short files must be noticed by the checksums and the like.
+# Pages changed together with their checksums, as a defect of the library would do it, need not be noticed by a query;
 # omendb_check must notice them if an answer is wrong, and nothing may crash or run for ever.
 use strict;
 use warnings;
@@ -62,7 +62,8 @@ sub seal
     my $f = parse($page);
     # A header that no checksum can be computed from stays as it is.
     return $page
-      if $f->{lower} < HEADER + $f->{size} || $f->{lower} > $f->{upper} || $f->{upper} > SPECIAL || $f->{special} != SPECIAL;
+      if $f->{lower} < HEADER + $f->{size} || $f->{lower} > $f->{upper}
+      || $f->{upper} > SPECIAL || $f->{special} != SPECIAL;
     substr($page, SPECIAL + 12, 4) = pack 'L', crc32c(substr($page, HEADER, $f->{size})) if $f->{node};
     substr($page, SPECIAL + 8, 4) = pack 'L', 0;
     my $after = HEADER + $f->{size};
@@ -172,8 +173,8 @@ foreach my $kind (@kinds)
                 $offset = offset_in($pages->[$block], 'special space') unless defined $offset;
                 $pages->[$block] = flipped($pages->[$block], $offset);
                 # What only PostgreSQL reads (LSN, checksum, flags, layout version, oldest xid) and the hole.
-                my $f = parse($pages->[$block]);
-                my $unprotected = $offset < 12 || $offset == 18 || $offset >= 20 && $offset < HEADER || $region eq 'hole';
+                my $unprotected =
+                  $region eq 'hole' || $offset < 12 || $offset == 18 || 20 <= $offset && $offset < HEADER;
                 return { block => $block, offset => $offset, noticed => !$unprotected, lsn => $offset < 8 };
             });
     }
@@ -318,7 +319,8 @@ CREATE FUNCTION questions(tab text) RETURNS SETOF text LANGUAGE sql AS $$
   }'::text[]) AS q
 $$;
 CREATE FUNCTION ask(tab text) RETURNS SETOF text LANGUAGE sql AS $$
-  SELECT outcome(format('SELECT compare(%L, %L)', q, array[way])) FROM questions(tab) AS q, unnest('{index,only,bitmap}'::text[]) AS way
+  SELECT outcome(format('SELECT compare(%L, %L)', q, array[way]))
+  FROM questions(tab) AS q, unnest('{index,only,bitmap}'::text[]) AS way
   UNION ALL
   SELECT outcome(format('SELECT compare(%L, %L, true)', format('SELECT a FROM %s ORDER BY a DESC', tab), '{index}'))
 $$;
@@ -353,7 +355,8 @@ foreach my $n (0 .. $#damages)
         note(join ', ', map { @{ $kinds->{$_} || [] } . " $_" } @kinds);
         BAIL_OUT("no page of kind \"$_\"") foreach grep { !$kinds->{$_} } @kinds;
         # The checksums that this test computes are those of the library.
-        is(scalar(grep { $pages->[$_] ne seal($pages->[$_], $_) } 0 .. $#$pages), 0, 'page format as this test knows it');
+        my @other = grep { $pages->[$_] ne seal($pages->[$_], $_) } 0 .. $#$pages;
+        is("@other", '', 'the page format is as this test knows it');
     }
     $damage->{done} = $damage->{change}->($pages, $kinds, $damage->{pages});
     write_pages($file, $pages);
@@ -391,7 +394,8 @@ foreach my $n (0 .. $#damages)
     # A page whose LSN is in the future cannot be written, which is PostgreSQL's own rule.
     my $write = $done->{lsn} ? '' : <<"END";
 \\connect
-SELECT 'insert ' || outcome('INSERT INTO d$n SELECT id + 10000, a, b, c, d, e, f, g, k + 1, v FROM original WHERE id % 40 = 0 RETURNING 1');
+SELECT 'insert ' || outcome('INSERT INTO d$n
+  SELECT id + 10000, a, b, c, d, e, f, g, k + 1, v FROM original WHERE id % 40 = 0 RETURNING 1');
 \\connect
 VACUUM (INDEX_CLEANUP ON) d$n;
 \\if :ERROR

@@ -93,7 +93,8 @@ SELECT omendb_check('short_k', true), compare('SELECT k FROM short WHERE k <= 90
 END
 foreach my $buffers ('1MB', '32MB')
 {
-    is($node->safe_psql('postgres', "SET temp_buffers = '$buffers';\n$temp"), <<'END' =~ s/\n$//r, "temporary, $buffers of buffers");
+    my $said = $node->safe_psql('postgres', "SET temp_buffers = '$buffers';\n$temp");
+    is("$said\n", <<'END', "temporary, $buffers of buffers");
 |
 same, 8499 rows|same, 10000 rows
 ||same, 900 rows
@@ -137,7 +138,8 @@ END
         $node->start;
         my $name = "wal_level = minimal, wal_skip_threshold = $threshold, after $how";
         check_all($node, $name);
-        is($node->safe_psql('postgres', 'SELECT (SELECT count(*) FROM m), (SELECT count(*) FROM n)'), '20000|4000', $name);
+        my $counts = $node->safe_psql('postgres', 'SELECT (SELECT count(*) FROM m), (SELECT count(*) FROM n)');
+        is($counts, '20000|4000', $name);
         one_answer($node, 'SELECT k FROM m WHERE k > 0', "$name: m");
         one_answer($node, 'SELECT k FROM n WHERE k > 0', "$name: n");
     }

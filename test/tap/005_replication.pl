@@ -1,5 +1,5 @@
-# A streaming standby: its indexes give the same answers as its tables, under load, and stay sound after promotion. Every
-# page that the WAL makes there is compared with the primary's (wal_consistency_checking).
+# A streaming standby: its indexes give the same answers as its tables, under load, and stay sound after promotion.
+# Every page that the WAL makes there is compared with the primary's (wal_consistency_checking).
 use strict;
 use warnings;
 use FindBin;
@@ -74,7 +74,8 @@ my $readers = start_load(
 \\set k random(0, 900000)
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT must_be_same(format('SELECT k FROM t WHERE k BETWEEN %s AND %s', :k::int8, :k::int8 + 100000), $ways);
-SELECT must_be_same(format('SELECT a, k FROM t WHERE a IN (1, 3, 7) AND k > %s ORDER BY a, k DESC', :k::int8), '{index}', true);
+SELECT must_be_same(format('SELECT a, k FROM t WHERE a IN (1, 3, 7) AND k > %s ORDER BY a, k DESC', :k::int8),
+  '{index}', true);
 SELECT must_be_same('SELECT id FROM t WHERE id > 0', $ways);
 COMMIT;
 END

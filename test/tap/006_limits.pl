@@ -1,8 +1,8 @@
-# Cancelled, or out of disk, in the middle of a build, of inserts or of VACUUM: the server lives, the table is as it was,
-# the index sound and usable.
+# Cancelled, or out of disk, in the middle of a build, of inserts or of VACUUM: the server lives, the table is as it
+# was, the index sound and usable.
 #
-# The disk ends where a limit on the size of a file (ulimit -f) says: the same "could not extend" as a full disk, without
-# root. The index is made larger than its table, so that it is the one to reach it.
+# The disk ends where a limit on the size of a file (ulimit -f) says: the same "could not extend" as a full disk,
+# without root. The index is made larger than its table, so that it is the one to reach it.
 use strict;
 use warnings;
 use FindBin;
@@ -39,6 +39,8 @@ sub usable
 
 # ---- Cancelled ----
 
+my $cancelled = qr/^(canceling statement due to statement timeout)?$/;
+
 $node->safe_psql('postgres', <<'END');
 CREATE TABLE t AS SELECT n AS id, spread(n) AS k FROM generate_series(1, 300000) AS n;
 CREATE INDEX t_id ON t USING omendb (id);
@@ -59,12 +61,13 @@ SET statement_timeout = '${after}ms';
 CREATE INDEX $method cancelled ON t USING omendb (k, id) INCLUDE (id);
 END
             $outcomes{build}{$error}++;
-            like($error, qr/^(canceling statement due to statement timeout)?$/, "CREATE INDEX $method, $work_mem, $after ms");
+            like($error, $cancelled, "CREATE INDEX $method, $work_mem, $after ms");
             $node->safe_psql('postgres', 'DROP INDEX IF EXISTS cancelled');
         }
     }
 }
-is($node->safe_psql('postgres', q(SELECT count(*) FROM pg_class WHERE relname LIKE 'cancelled%')), 0, 'no index is left');
+is($node->safe_psql('postgres', q(SELECT count(*) FROM pg_class WHERE relname LIKE 'cancelled%')),
+    0, 'no index is left');
 usable('after cancelled builds');
 
 foreach my $after (2, 20, 50, 100, 200, 400)
@@ -74,7 +77,7 @@ SET statement_timeout = '${after}ms';
 INSERT INTO t SELECT n, spread(n) FROM generate_series(300001, 400000) AS n;
 END
     $outcomes{insert}{$error}++;
-    like($error, qr/^(canceling statement due to statement timeout)?$/, "INSERT, $after ms");
+    like($error, $cancelled, "INSERT, $after ms");
     $node->safe_psql('postgres', 'DELETE FROM t WHERE id > 300000');
     is($node->safe_psql('postgres', 'SELECT count(*) FROM t'), 300000, 'the table is as it was');
     # The rows are dead, and VACUUM is cancelled, too, while it takes them and their pages away.
@@ -85,7 +88,7 @@ SET vacuum_cost_limit = 500;
 VACUUM (INDEX_CLEANUP ON) t;
 END
     $outcomes{vacuum}{$error}++;
-    like($error, qr/^(canceling statement due to statement timeout)?$/, "VACUUM, $after ms");
+    like($error, $cancelled, "VACUUM, $after ms");
     check_all($node, "after INSERT and VACUUM cut off after $after ms");
 }
 $node->safe_psql('postgres', 'VACUUM t');
@@ -114,7 +117,10 @@ END
 my $full = qr/could not (extend|write)/;
 foreach my $work_mem ('1MB', '64MB')
 {
-    my $error = error_of("SET maintenance_work_mem = '$work_mem'; CREATE INDEX big ON t USING omendb (k, id) INCLUDE (id) WITH (fillfactor = 10)");
+    my $error = error_of(<<"END");
+SET maintenance_work_mem = '$work_mem';
+CREATE INDEX big ON t USING omendb (k, id) INCLUDE (id) WITH (fillfactor = 10);
+END
     like($error, $full, "CREATE INDEX, $work_mem, out of disk");
     is($node->safe_psql('postgres', 'SELECT count(*) FROM t'), 60000, 'the table is as it was');
 }
@@ -127,7 +133,8 @@ ALTER TABLE t ADD a int8, ADD b int8;
 CREATE INDEX t_id ON t USING omendb (id);
 CREATE INDEX t_wide ON t USING omendb (k, a, b) INCLUDE (a, b, a, b, k, a, b, k, a, b);
 END
-my $insert = 'INSERT INTO t SELECT n, spread(n), hashint8extended(n, 1), hashint8extended(n, 2) FROM generate_series(%d, %d) AS n';
+my $insert = 'INSERT INTO t SELECT n, spread(n), hashint8extended(n, 1), hashint8extended(n, 2) '
+  . 'FROM generate_series(%d, %d) AS n';
 my $rows = 0;
 my $error = '';
 while ($rows < 200000 && !$error)

@@ -21,13 +21,14 @@ my %distributions = (
     zipf => 'power(100000, random())::int8',
     random => q{('x' || substr(md5(random()::text), 1, 16))::bit(64)::int8},
     narrow => '(random() * 3)::int8',
-    extremes => q{CASE (random() * 6)::int WHEN 0 THEN NULL WHEN 1 THEN 9223372036854775807 WHEN 2 THEN -9223372036854775808
-  WHEN 3 THEN 0 WHEN 4 THEN -9223372036854775808 + (random() * 5)::int ELSE 9223372036854775807 - (random() * 5)::int END},
+    extremes => q{CASE (random() * 6)::int WHEN 0 THEN NULL WHEN 1 THEN 9223372036854775807
+  WHEN 2 THEN -9223372036854775808 WHEN 3 THEN 0 WHEN 4 THEN -9223372036854775808 + (random() * 5)::int
+  ELSE 9223372036854775807 - (random() * 5)::int END},
 );
 # A second column and a third, of other types.
 my $second = '(random() * 20)::int4';
-my $third = q{(CASE (random() * 12)::int WHEN 0 THEN 'NaN' WHEN 1 THEN '-0' WHEN 2 THEN 'Infinity' WHEN 3 THEN '-Infinity'
-  WHEN 4 THEN NULL WHEN 5 THEN '0' ELSE (random() * 1000 - 500)::text END)::float8};
+my $third = q{(CASE (random() * 12)::int WHEN 0 THEN 'NaN' WHEN 1 THEN '-0' WHEN 2 THEN 'Infinity'
+  WHEN 3 THEN '-Infinity' WHEN 4 THEN NULL WHEN 5 THEN '0' ELSE (random() * 1000 - 500)::text END)::float8};
 
 my %columns = (k => 'int8', a => 'int4', f => 'float8');
 my @indexes = ('(k)', '(a, k DESC)', '(f NULLS FIRST)', '(k DESC NULLS LAST, f, a)', '(a DESC) INCLUDE (k)');
@@ -45,7 +46,8 @@ sub number
 sub value
 {
     my ($column) = @_;
-    my $type = $column eq 'k' ? pick('int8', 'int8', 'int8', 'int4') : $column eq 'a' ? pick('int4', 'int8', 'int2') : 'float8';
+    my %types = (k => [ 'int8', 'int8', 'int8', 'int4' ], a => [ 'int4', 'int8', 'int2' ], f => ['float8']);
+    my $type = pick(@{ $types{$column} });
     return '(' . number($column) . ")::$type" if $type ne 'int4' || $column eq 'a';
     return int(rand(50000)) . "::$type";
 }
@@ -65,7 +67,7 @@ sub condition
 
 sub question
 {
-    my ($first, @more) = @{ pick(['k'], ['k'], ['a'], [ 'a', 'k' ], [ 'a', 'k' ], ['f'], [ 'k', 'f' ], [ 'k', 'f', 'a' ]) };
+    my ($first, @more) = split //, pick('k', 'k', 'a', 'ak', 'ak', 'f', 'kf', 'kfa');
     my @used = ($first, grep { rand() < 0.7 } @more);
     my $shown = join ', ', @used;
     my $query = "SELECT $shown FROM %s WHERE " . join(' AND ', map { condition($_) } @used);
@@ -84,7 +86,8 @@ CREATE FUNCTION probe(wanted int) RETURNS int8 LANGUAGE sql STABLE AS
 CREATE FUNCTION take_samples() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   TRUNCATE sample;
-  INSERT INTO sample SELECT row_number() OVER (), coalesce(k, 0) FROM (SELECT k FROM o ORDER BY random() LIMIT 1000) AS s;
+  INSERT INTO sample
+    SELECT row_number() OVER (), coalesce(k, 0) FROM (SELECT k FROM o ORDER BY random() LIMIT 1000) AS s;
 END $$;
 
 -- What was asked so far, and whether omendb's plans were the ones that were asked for.
@@ -130,8 +133,8 @@ foreach my $name (sort keys %distributions)
     # Both tables get their rows from a third, so that they have the same in the same places.
     my $rows = sub {
         my ($from, $to) = @_;
-        return sprintf "TRUNCATE fresh;\nINSERT INTO fresh SELECT %s, %s, %s FROM generate_series(%d, %d) AS n;\n", $key, $second,
-          $third, $from, $to;
+        return "TRUNCATE fresh;\n"
+          . "INSERT INTO fresh SELECT $key, $second, $third FROM generate_series($from, $to) AS n;\n";
     };
     my $both = sub { return join '', map { sprintf "$_[0];\n", $_, $_, $_ } 'o', 'b' };
     my $script = <<"END";
@@ -145,7 +148,7 @@ END
     my $n = 1 + int(rand(6000));
     $script .= $rows->(1, $n) . $both->('INSERT INTO %s SELECT * FROM fresh') if rand() < 0.8;
     my $fill = pick('', ' WITH (fillfactor = 10)', ' WITH (fillfactor = 100)');
-    foreach my $index (@indexes) { $script .= "CREATE INDEX ON o USING omendb $index$fill;\nCREATE INDEX ON b $index;\n" }
+    $script .= "CREATE INDEX ON o USING omendb $_$fill;\nCREATE INDEX ON b $_;\n" foreach @indexes;
 
     foreach my $step (1 .. $steps)
     {
@@ -154,7 +157,7 @@ END
             my $what = int(rand(12));
             my $more = pick(1, 10, 300, 3000);
             my $begin = rand() < 0.2 ? 'BEGIN' : rand() < 0.2 ? 'BEGIN; SAVEPOINT s' : 'SELECT 1 WHERE false';
-            my $end = $begin eq 'BEGIN' ? 'ROLLBACK' : $begin =~ /s$/ ? 'ROLLBACK TO s; COMMIT' : 'SELECT 1 WHERE false';
+            my $end = $begin =~ /s$/ ? 'ROLLBACK TO s; COMMIT' : $begin eq 'BEGIN' ? 'ROLLBACK' : $begin;
             my $change;
             if ($what <= 5)
             {
@@ -167,8 +170,8 @@ END
             }
             elsif ($what <= 8)
             {
-                $change = $both->(
-                    'UPDATE %s SET ' . pick('k = a * 100', 'a = a + 1', 'f = -f', 'k = k / 2, f = k') . ' WHERE ' . condition('k'));
+                my $set = pick('k = a * 100', 'a = a + 1', 'f = -f', 'k = k / 2, f = k');
+                $change = $both->("UPDATE %s SET $set WHERE " . condition('k'));
             }
             elsif ($what <= 9) { $script .= 'VACUUM ' . pick('o, b', 'o', '(FREEZE) o') . ";\n"; next }
             else

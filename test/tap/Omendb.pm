@@ -188,7 +188,8 @@ sub no_crash
     my ($node, $name, $pattern) = @_;
     $pattern ||= qr/PANIC|TRAP:|was terminated by signal (?!9\b)|corrupted page|does not agree with/;
     my @lines = grep { /$pattern/ } split /\n/, slurp_file($node->logfile);
-    return ok(!@lines, "$name: nothing of the kind in the server's log") || diag(join "\n", @lines[ 0 .. min(9, $#lines) ]);
+    return ok(!@lines, "$name: nothing of the kind in the server's log")
+      || diag(join "\n", @lines[ 0 .. min(9, $#lines) ]);
 }
 
 sub min { return $_[0] < $_[1] ? $_[0] : $_[1] }
