@@ -83,7 +83,8 @@ class Checker {
     memcpy(copy_, BufferGetPage(buffer), BLCKSZ);
     UnlockReleaseBuffer(buffer);
     const char* problem;
-    if (!PageIsNew(copy_) && !PageIsSound(copy_, index_.shape, block, &problem)) Fail(block, problem);
+    if (!PageIsNew(copy_) && !PageIsSound(copy_, index_.shape, block, &problem))
+      ReportUnsound(index_.rel, copy_, block, problem);
   }
 
   void ExpectNode(BlockNumber block) {

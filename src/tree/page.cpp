@@ -89,18 +89,7 @@ void Verify(Relation rel, const Shape& shape, Buffer buffer) {
   const BlockNumber block = BufferGetBlockNumber(buffer);
   const Page page = BufferGetPage(buffer);
   const char* problem;
-  if (!PageIsSound(page, shape, block, &problem)) {
-    if (problem == kUnknownVersion) {
-      const uint32 of_page = SpecialOf(page)->version;
-      ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
-                      errmsg("index \"%s\" has a format that this version of omendb does not know",
-                             RelationGetRelationName(rel)),
-                      errdetail("Block %u has format version %u; version %u is known.", block,
-                                of_page != kFormatVersion ? of_page : MetaBodyOf(page)->version, kFormatVersion),
-                      errhint("Install the version of omendb that wrote it, or REINDEX it.")));
-    }
-    ReportCorruption(rel, block, problem);
-  }
+  if (!PageIsSound(page, shape, block, &problem)) ReportUnsound(rel, page, block, problem);
   RememberVerified(rel, block);
 }
 
@@ -379,6 +368,19 @@ Buffer AllocatePage(const Index& index) {
     ReleaseBuffer(buffer);
   }
   return pg::ExtendRelation(index.rel);
+}
+
+void ReportUnsound(Relation rel, Page page, BlockNumber block, const char* problem) {
+  if (problem == kUnknownVersion) {
+    const uint32 of_page = SpecialOf(page)->version;
+    ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
+                    errmsg("index \"%s\" has a format that this version of omendb does not know",
+                           RelationGetRelationName(rel)),
+                    errdetail("Block %u has format version %u; version %u is known.", block,
+                              of_page != kFormatVersion ? of_page : MetaBodyOf(page)->version, kFormatVersion),
+                    errhint("Install the version of omendb that wrote it, or REINDEX it.")));
+  }
+  ReportCorruption(rel, block, problem);
 }
 
 void ReportCorruption(Relation rel, BlockNumber block, const char* problem) {

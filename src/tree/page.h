@@ -209,6 +209,8 @@ Buffer AllocatePage(const Index& index);
 // Whether a deleted or never used page may be given a new life.
 bool IsRecyclable(Page page);
 
+// Raises what PageIsSound found.
+[[noreturn]] void ReportUnsound(Relation rel, Page page, BlockNumber block, const char* problem);
 [[noreturn]] void ReportCorruption(Relation rel, BlockNumber block, const char* problem);
 
 }  // namespace omendb::tree

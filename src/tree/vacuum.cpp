@@ -146,7 +146,7 @@ void RecyclePages(const Index& index, BufferAccessStrategy strategy, IndexBulkDe
     const Page page = BufferGetPage(buffer);
     const char* problem;
     if (!PageIsNew(page) && !PageIsSound(page, index.shape, block, &problem))
-      ReportCorruption(index.rel, block, problem);
+      ReportUnsound(index.rel, page, block, problem);
     if (PageIsNew(page) || IsDeleted(page)) {
       deleted++;
       if (IsRecyclable(page)) {
