@@ -9,7 +9,7 @@ DATA = sql/omendb--$(OMENDB_VERSION).sql
 DOCS = README.md
 
 # Downward: each folder depends on the ones after it only.
-OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/am/*.cpp src/tree/*.cpp src/core/*.cpp)))
+OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/am/*.cpp src/tree/*.cpp src/pg/*.cpp src/core/*.cpp)))
 
 REGRESS = integer datetime float other_types nulls multicolumn include options unsupported opclass dml deep
 REGRESS_OPTS = --inputdir=. --outputdir=.
@@ -20,6 +20,8 @@ override with_llvm = no
 
 # -isystem: PostgreSQL's headers are not written for -Wextra.
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -DOMENDB_VERSION='"$(OMENDB_VERSION)"'
+# OMENDB_TEST=1: the test build, see src/pg/test_build.h.
+PG_CPPFLAGS += $(if $(OMENDB_TEST),-DOMENDB_TEST_BUILD)
 PG_CXXFLAGS = -std=c++17 -Wall -Wextra -Wno-register -fno-math-errno
 # clang does not know all of the warning flags that PostgreSQL was built with.
 PG_CXXFLAGS += $(if $(findstring clang,$(CXX)),-Wno-unknown-warning-option)

@@ -3,6 +3,7 @@
 #include "am/am.h"
 
 #include "pg/guard.h"
+#include "pg/test_build.h"
 
 extern "C" {
 #include "access/xlog.h"
@@ -103,7 +104,10 @@ void omendb_endscan(IndexScanDesc scan) {
 extern "C" {
 
 void _PG_init(void) {
-  omendb::pg::Guarded([] { omendb::am::RegisterOptions(); });
+  omendb::pg::Guarded([] {
+    omendb::am::RegisterOptions();
+    omendb::pg::DefineTestSettings();
+  });
 }
 
 Datum omendb_handler(PG_FUNCTION_ARGS) {

@@ -70,8 +70,10 @@ class TreeBuilder {
       WritePages(l, true);
       if (l + 1 == levels_) break;
     }
+    pg::ReachTestPoint(pg::TestPoint::kBuildWritten);
     if (RelationNeedsWAL(index_.rel))
       log_newpage_range(index_.rel, MAIN_FORKNUM, 0, RelationGetNumberOfBlocks(index_.rel), true);
+    pg::ReachTestPoint(pg::TestPoint::kBuildLogged);
     FreeAccessStrategy(strategy_);
   }
 
@@ -112,11 +114,12 @@ class TreeBuilder {
     for (;;) {
       CHECK_FOR_INTERRUPTS();
       const Entries rest = level.pending.Slice(written, level.pending.count);
+      const Entries most = rest.Slice(0, Min(rest.count, MaxPageEntries()));
       if (rest.count == 0 && !(at_end && level.left == InvalidBlockNumber && written == 0)) break;
       core::NodePlan plan;
       uint32 n = 0;
       if (rest.count > 0)
-        n = core::PlanPrefix(rest, fill, level.guess, &plan);
+        n = core::PlanPrefix(most, fill, level.guess, &plan);
       else
         core::PlanNode(rest, nullptr, &plan);
       if (plan.size > kPageCapacity)
@@ -162,6 +165,7 @@ class TreeBuilder {
     SealPage(page, block);
     MarkBufferDirty(buffer);
     ReleasePage(buffer);
+    pg::ReachTestPoint(pg::TestPoint::kBuildPage);
 
     if (!is_root) {
       Entry downlink;

@@ -55,7 +55,7 @@ void FreeEntries(LoadedEntries* loaded) { pfree(loaded->memory); }
 
 bool MergeDelta(const Index& index, Buffer buffer) {
   const NodePage page(BufferGetPage(buffer), index.shape);
-  if (page.delta_count() == 0 || page.entry_count() > core::kMaxEntries) return false;
+  if (page.delta_count() == 0 || page.entry_count() > MaxPageEntries()) return false;
   LoadedEntries loaded;
   core::NodePlan plan;
   LoadEntries(page, index.shape, &loaded);
@@ -69,6 +69,7 @@ bool MergeDelta(const Index& index, Buffer buffer) {
     PutNode(image, loaded.entries, plan, page.level(), low, page.node().HighFenceOrNull(&high));
     SealPage(image, BufferGetBlockNumber(buffer));
     GenericXLogFinish(state);
+    pg::ReachTestPoint(pg::TestPoint::kDeltaMerged);
   }
   FreeEntries(&loaded);
   return fits;
@@ -86,6 +87,7 @@ void Insert(const Index& index, const Entry& entry) {
       FinishSplit(index, buffer);
       continue;
     }
+    pg::ReachTestPoint(pg::TestPoint::kInsertLocked);
     if (page.HasDeltaRoom() || MergeDelta(index, buffer)) {
       AppendLogged(index, buffer, entry);
       ReleasePage(buffer);

@@ -119,7 +119,7 @@ void EntryKey(const Entry& entry, const Shape& shape, Key* key) {
 
 bool NodePage::HasDeltaRoom() const {
   const PageHeader header = reinterpret_cast<PageHeader>(page_);
-  return delta_count() < kMaxDelta &&
+  return delta_count() < MaxDeltaEntries() &&
          static_cast<size_t>(header->pd_upper - header->pd_lower) >= delta_stride() + 1;
 }
 
@@ -362,12 +362,17 @@ Buffer AllocatePage(const Index& index) {
     if (ConditionalLockBuffer(buffer)) {
       const char* problem;
       const Page page = BufferGetPage(buffer);
-      if (PageIsNew(page) || (PageIsSound(page, index.shape, block, &problem) && IsRecyclable(page))) return buffer;
+      if (PageIsNew(page) || (PageIsSound(page, index.shape, block, &problem) && IsRecyclable(page))) {
+        pg::ReachTestPoint(pg::TestPoint::kPageRecycled);
+        return buffer;
+      }
       LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
     }
     ReleaseBuffer(buffer);
   }
-  return pg::ExtendRelation(index.rel);
+  const Buffer buffer = pg::ExtendRelation(index.rel);
+  pg::ReachTestPoint(pg::TestPoint::kPageExtended);
+  return buffer;
 }
 
 void ReportUnsound(Relation rel, Page page, BlockNumber block, const char* problem) {

@@ -29,6 +29,7 @@
 #include "core/node.h"
 
 #include "pg/postgres.h"
+#include "pg/test_build.h"
 
 extern "C" {
 #include "access/transam.h"
@@ -50,6 +51,10 @@ inline constexpr uint16 kPageId = 0x0DB1;
 inline constexpr int kMaxDelta = 64;
 // A page is split rather than rewritten when it would have room for fewer.
 inline constexpr int kMinDelta = 8;
+
+// The same as far as the test build does not set smaller limits (pg/test_build.h).
+inline uint32 MaxPageEntries() { return pg::MaxPageEntries(core::kMaxEntries); }
+inline uint32 MaxDeltaEntries() { return pg::MaxDeltaEntries(kMaxDelta); }
 
 enum PageFlags : uint16 {
   kMetaPage = 1 << 0,

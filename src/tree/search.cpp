@@ -59,6 +59,7 @@ Buffer Descend(const Index& index, const Bound& bound, Direction direction, uint
         // It was split after its downlink was read, or the downlink is still to come.
         block = view.right();
         ReleasePage(buffer);
+        pg::ReachTestPoint(pg::TestPoint::kMoveRight);
         if (block == InvalidBlockNumber) ReportCorruption(index.rel, block, "a page with a high fence has no right link");
         buffer = GetPage(index.rel, index.shape, block, mode);
         continue;
@@ -67,6 +68,7 @@ Buffer Descend(const Index& index, const Bound& bound, Direction direction, uint
       block = view.ChildFor(bound, direction);
       expected--;
       ReleasePage(buffer);
+      pg::ReachTestPoint(pg::TestPoint::kDescend);
       mode = expected == level ? lock_mode : BUFFER_LOCK_SHARE;
       buffer = GetPage(index.rel, index.shape, block, mode);
     }
@@ -207,6 +209,7 @@ void LeafReader::Release(Buffer buffer) {
   } else {
     ReleasePage(buffer);
   }
+  pg::ReachTestPoint(pg::TestPoint::kLeafRead);
 }
 
 bool LeafReader::Take(const NodePage& page, PageRange range, Direction direction) {

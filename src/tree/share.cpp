@@ -62,7 +62,7 @@ void LoadBoth(const Index& index, const NodePage& left, const NodePage& right, L
 bool PlanHalves(const Index& index, uint32 left_count, Shared* shared) {
   const Entries& all = shared->both.entries;
   shared->at = all.count / 2;
-  if (shared->at == 0 || shared->at >= left_count || all.count - shared->at > core::kMaxEntries) return false;
+  if (shared->at == 0 || shared->at >= left_count || all.count - shared->at > MaxPageEntries()) return false;
   core::PlanNode(all.Slice(0, shared->at), nullptr, &shared->left_plan);
   core::PlanNode(all.Slice(shared->at, all.count), nullptr, &shared->right_plan);
   return Max(shared->left_plan.size, shared->right_plan.size) <= MostImageBytes(index.shape);
@@ -77,7 +77,7 @@ bool PlanParent(const Index& index, const NodePage& parent, BlockNumber sibling,
   Entries& links = downlinks->entries;
   uint32 at = 0;
   while (at < links.count && links.child[at] != sibling) at++;
-  if (at == 0 || at == links.count || links.count > core::kMaxEntries) return false;
+  if (at == 0 || at == links.count || links.count > MaxPageEntries()) return false;
   for (int c = 0; c < index.shape.key_columns; c++) {
     links.value[c][at] = separator.ordinal[c];
     links.cls[c][at] = separator.cls[c];
@@ -132,6 +132,7 @@ bool ShareWithRight(const Index& index, Buffer buffer) {
       parent.node().LowFence(&parent_low);
       const Key* parent_fence = parent.node().HighFenceOrNull(&parent_high);
 
+      pg::ReachTestPoint(pg::TestPoint::kShareLocked);
       GenericXLogState* state = GenericXLogStart(index.rel);
       const Page image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
       const Page right_image = GenericXLogRegisterBuffer(state, right_buffer, GENERIC_XLOG_FULL_IMAGE);
@@ -141,6 +142,7 @@ bool ShareWithRight(const Index& index, Buffer buffer) {
                  right_buffer);
       PutAndSeal(parent_image, parent, downlinks.entries, parent_plan, parent_low, parent_fence, parent_buffer);
       GenericXLogFinish(state);
+      pg::ReachTestPoint(pg::TestPoint::kShareWritten);
       done = true;
     }
     FreeEntries(&downlinks);

@@ -57,11 +57,12 @@ bool DivideMerged(const Index& index, const NodePage& page, bool appending, Spli
   split->left.delta_begin = split->left.delta_end = split->right.delta_begin = split->right.delta_end = 0;
   if (appending) {
     const size_t fill = FillBytes(index.rel, kPageCapacity, MaxImageBytes(index.shape, page.inner()));
-    at = core::PlanPrefix(all.Slice(0, all.count - 1), fill, all.count - 1, &split->left.plan);
-  } else if (at <= core::kMaxEntries) {
+    const uint32 most = Min(all.count - 1, MaxPageEntries());
+    at = core::PlanPrefix(all.Slice(0, most), fill, most, &split->left.plan);
+  } else if (at <= MaxPageEntries()) {
     core::PlanNode(all.Slice(0, at), nullptr, &split->left.plan);
   }
-  if (at <= core::kMaxEntries && all.count - at <= core::kMaxEntries) {
+  if (at <= MaxPageEntries() && all.count - at <= MaxPageEntries()) {
     core::PlanNode(all.Slice(at, all.count), nullptr, &split->right.plan);
     if (Fits(split->left, index.shape, page.inner()) && Fits(split->right, index.shape, page.inner())) {
       split->left.base = all.Slice(0, at);
@@ -147,6 +148,7 @@ void SplitRoot(const Index& index, Buffer buffer, const NodePage& page, const Sp
   PutNode(root_image, downlinks, plan, split.level + 1, split.low, nullptr);
   SealPage(root_image, kRootBlock);
   GenericXLogFinish(state);
+  pg::ReachTestPoint(pg::TestPoint::kRootSplit);
   ReleasePage(right);
   ReleasePage(left);
   ReleasePage(buffer);
@@ -187,6 +189,7 @@ void InsertDownlink(const Index& index, Buffer left, uint32 parent_level, const 
     SpecialOf(left_image)->flags &= static_cast<uint16>(~kIncompleteSplit);
     SealPage(left_image, BufferGetBlockNumber(left));
     GenericXLogFinish(state);
+    pg::ReachTestPoint(pg::TestPoint::kDownlinkInserted);
     ReleasePage(buffer);
     return;
   }
@@ -242,6 +245,7 @@ void SplitPage(const Index& index, Buffer buffer, bool appending) {
   if (BufferIsValid(right_buffer)) ReleasePage(right_buffer);
   ReleasePage(new_buffer);
   FreeEntries(&split.loaded);
+  pg::ReachTestPoint(pg::TestPoint::kSplitWritten);
 
   FinishSplit(index, buffer);
 }

@@ -102,7 +102,7 @@ bool PlanHeir(const Index& index, const NodePage& sibling, const NodePage& page,
     core::AppendEntries(&heir->base, page_first ? heir->own.entries : given.entries);
     FreeEntries(&given);
   }
-  if (heir->base.count > core::kMaxEntries) return false;
+  if (heir->base.count > MaxPageEntries()) return false;
   core::PlanNode(heir->base, page.entry_count() == 0 ? &sibling.node() : nullptr, &heir->plan);
   return heir->plan.size + sibling.delta_count() * (sibling.delta_stride() + 1) <= kPageCapacity;
 }
@@ -153,6 +153,7 @@ bool Unlink(const Index& index, const Neighbourhood& pages, const Key& low) {
       const Key* sibling_fence = sibling.node().HighFenceOrNull(&sibling_high);
       const Key* page_fence = page.node().HighFenceOrNull(&page_high);
 
+      pg::ReachTestPoint(pg::TestPoint::kUnlinkLocked);
       GenericXLogState* state = GenericXLogStart(index.rel);
       if (BufferIsValid(pages.left)) {
         const Page image = GenericXLogRegisterBuffer(state, pages.left, to_left ? GENERIC_XLOG_FULL_IMAGE : 0);
@@ -173,6 +174,7 @@ bool Unlink(const Index& index, const Neighbourhood& pages, const Key& low) {
       PutNode(parent_image, links, parent_plan, parent.level(), parent_low, parent_fence);
       SealPage(parent_image, BufferGetBlockNumber(pages.parent));
       GenericXLogFinish(state);
+      pg::ReachTestPoint(pg::TestPoint::kUnlinkWritten);
       done = true;
     }
     if (heir.memory != nullptr) pfree(heir.memory);
@@ -207,6 +209,7 @@ bool UnlinkPage(const Index& index, BlockNumber block, uint32 level) {
     // An only child has no sibling to inherit: its parent goes to a sibling first.
     if (done || !only_child || !again || parent == kRootBlock) return done;
     if (!UnlinkPage(index, parent, level + 1)) return false;
+    pg::ReachTestPoint(pg::TestPoint::kParentUnlinked);
   }
 }
 
@@ -237,6 +240,7 @@ void CollapseRoot(const Index& index) {
         core::PlanNode(base.entries, &page.node(), &plan);
         page.node().LowFence(&low);
         if (plan.size + page.delta_count() * (page.delta_stride() + 1) <= kPageCapacity) {
+          pg::ReachTestPoint(pg::TestPoint::kCollapseLocked);
           GenericXLogState* state = GenericXLogStart(index.rel);
           const Page root_image = GenericXLogRegisterBuffer(state, root, GENERIC_XLOG_FULL_IMAGE);
           const Page child_image = GenericXLogRegisterBuffer(state, child, GENERIC_XLOG_FULL_IMAGE);
@@ -251,6 +255,7 @@ void CollapseRoot(const Index& index) {
           InitDeletedPage(child_image, InvalidBlockNumber, InvalidBlockNumber, ReadNextFullTransactionId());
           SealPage(child_image, block);
           GenericXLogFinish(state);
+          pg::ReachTestPoint(pg::TestPoint::kCollapseWritten);
           done = true;
         }
         FreeEntries(&base);

@@ -64,6 +64,7 @@ LeafOutcome CleanLeaf(const Index& index, Buffer buffer, IndexBulkDeleteCallback
     PutNode(image, loaded.entries, plan, 0, low, high_fence);
     SealPage(image, BufferGetBlockNumber(buffer));
     GenericXLogFinish(state);
+    pg::ReachTestPoint(pg::TestPoint::kLeafCleaned);
   }
   *left_over = loaded.entries.count;
   stats->tuples_removed += removed;
@@ -96,6 +97,7 @@ void BulkDelete(const Index& index, BufferAccessStrategy strategy, IndexBulkDele
     // The share lock first, to check a page that was never checked.
     LockPage(index.rel, index.shape, buffer, BUFFER_LOCK_SHARE);
     LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+    pg::ReachTestPoint(pg::TestPoint::kVacuumLeaf);
     LockBufferForCleanup(buffer);
     const Page raw = BufferGetPage(buffer);
     if (!IsLandingFor(index, raw, position, Direction::kForward, 0)) {
@@ -151,6 +153,7 @@ void RecyclePages(const Index& index, BufferAccessStrategy strategy, IndexBulkDe
       deleted++;
       if (IsRecyclable(page)) {
         RecordFreeIndexPage(index.rel, block);
+        pg::ReachTestPoint(pg::TestPoint::kRecycleRecorded);
         stats->pages_free++;
       }
     }
@@ -166,6 +169,7 @@ void RecyclePages(const Index& index, BufferAccessStrategy strategy, IndexBulkDe
     MetaBodyOf(image)->deleted_pages = deleted;
     SealPage(image, kMetaBlock);
     GenericXLogFinish(state);
+    pg::ReachTestPoint(pg::TestPoint::kRecycleCounted);
   }
   ReleasePage(meta);
 }

@@ -1,0 +1,77 @@
+// What the test build (make OMENDB_TEST=1) has and the ordinary one has not:
+// named points in the code, at which a test can raise an error, kill the process
+// or make it wait, and limits that make pages small.  In the ordinary build all
+// of it is constant or empty.
+//
+//   omendb.test_point          'name=action:n, ...': at the n-th time (default 1)
+//                              that the process reaches the point it does, once,
+//                                error  raise an error
+//                                kill   SIGKILL itself, as a crash would
+//                                pause  wait as long as somebody has
+//                                       pg_advisory_lock(1); only at points where
+//                                       no page is locked
+//                              The name `any` stands for every point.
+//   omendb.test_points         (to read) the names
+//   omendb.test_page_entries   most entries that a page is given (default 8192)
+//   omendb.test_delta_entries  most entries of a delta (default 64)
+#ifndef OMENDB_PG_TEST_BUILD_H
+#define OMENDB_PG_TEST_BUILD_H
+
+#include "pg/postgres.h"
+
+namespace omendb::pg {
+
+// Point, name.  "No lock" says that no page is locked there.
+#define OMENDB_TEST_POINTS(POINT)                                                                \
+  POINT(kDescend, "descend")                    /* below a downlink; no lock */                  \
+  POINT(kMoveRight, "move-right")               /* behind a right-link; no lock */               \
+  POINT(kLeafRead, "leaf-read")                 /* by a scan; no lock */                         \
+  POINT(kInsertLocked, "insert-locked")         /* the leaf for a new entry is locked */         \
+  POINT(kDeltaMerged, "delta-merged")           /* the delta is in the base, its entry to come */ \
+  POINT(kPageRecycled, "page-recycled")         /* taken from the free space map */              \
+  POINT(kPageExtended, "page-extended")         /* new at the end of the file, all zeros */      \
+  POINT(kSplitWritten, "split-written")         /* both halves; the downlink is missing */       \
+  POINT(kDownlinkInserted, "downlink-inserted") /* the split is complete */                      \
+  POINT(kRootSplit, "root-split")               /* the tree has become higher */                 \
+  POINT(kShareLocked, "share-locked")           /* leaf, sibling and parent are locked */        \
+  POINT(kShareWritten, "share-written")         /* entries have moved to the sibling */          \
+  POINT(kVacuumLeaf, "vacuum-leaf")             /* before the cleanup lock; no lock */           \
+  POINT(kLeafCleaned, "leaf-cleaned")           /* dead entries are gone */                      \
+  POINT(kUnlinkLocked, "unlink-locked")         /* page, siblings and parent are locked */       \
+  POINT(kUnlinkWritten, "unlink-written")       /* the page is deleted */                        \
+  POINT(kParentUnlinked, "parent-unlinked")     /* of an only child, which comes next; no lock */ \
+  POINT(kCollapseLocked, "collapse-locked")     /* root and only child are locked */             \
+  POINT(kCollapseWritten, "collapse-written")   /* the tree has become lower */                  \
+  POINT(kRecycleRecorded, "recycle-recorded")   /* a deleted page is in the free space map */    \
+  POINT(kRecycleCounted, "recycle-counted")     /* the metapage knows how many are left */       \
+  POINT(kBuildPage, "build-page")               /* a page of a new index is in its buffer */     \
+  POINT(kBuildWritten, "build-written")         /* all of them are, not yet logged; no lock */   \
+  POINT(kBuildLogged, "build-logged")           /* the new index is in the WAL; no lock */
+
+enum class TestPoint : uint8 {
+#define OMENDB_TEST_POINT_ENUMERATOR(point, name) point,
+  OMENDB_TEST_POINTS(OMENDB_TEST_POINT_ENUMERATOR)
+#undef OMENDB_TEST_POINT_ENUMERATOR
+};
+
+#ifdef OMENDB_TEST_BUILD
+
+extern int test_page_entries;
+extern int test_delta_entries;
+inline uint32 MaxPageEntries(uint32) { return static_cast<uint32>(test_page_entries); }
+inline uint32 MaxDeltaEntries(uint32) { return static_cast<uint32>(test_delta_entries); }
+void ReachTestPoint(TestPoint point);
+void DefineTestSettings();
+
+#else
+
+inline constexpr uint32 MaxPageEntries(uint32 most) { return most; }
+inline constexpr uint32 MaxDeltaEntries(uint32 most) { return most; }
+inline void ReachTestPoint(TestPoint) {}
+inline void DefineTestSettings() {}
+
+#endif
+
+}  // namespace omendb::pg
+
+#endif  // OMENDB_PG_TEST_BUILD_H
