@@ -31,7 +31,12 @@ IndexScanDesc BeginScan(Relation index, int keys, int orderbys);
 void Rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys, int norderbys);
 bool GetTuple(IndexScanDesc scan, ScanDirection direction);
 int64 GetBitmap(IndexScanDesc scan, TIDBitmap* bitmap);
+void MarkPosition(IndexScanDesc scan);
+void RestorePosition(IndexScanDesc scan);
 void EndScan(IndexScanDesc scan);
+Size EstimateParallelScan();
+void InitParallelScan(void* target);
+void RestartParallelScan(IndexScanDesc scan);
 
 // reloptions.cpp
 void RegisterOptions();

@@ -91,8 +91,28 @@ int64 omendb_getbitmap(IndexScanDesc scan, TIDBitmap* bitmap) {
   return Guarded([&] { return GetBitmap(scan, bitmap); });
 }
 
+void omendb_markpos(IndexScanDesc scan) {
+  Guarded([&] { MarkPosition(scan); });
+}
+
+void omendb_restrpos(IndexScanDesc scan) {
+  Guarded([&] { RestorePosition(scan); });
+}
+
 void omendb_endscan(IndexScanDesc scan) {
   Guarded([&] { EndScan(scan); });
+}
+
+Size omendb_estimateparallelscan(void) {
+  return Guarded([] { return EstimateParallelScan(); });
+}
+
+void omendb_initparallelscan(void* target) {
+  Guarded([&] { InitParallelScan(target); });
+}
+
+void omendb_parallelrescan(IndexScanDesc scan) {
+  Guarded([&] { RestartParallelScan(scan); });
 }
 
 }  // extern "C"
@@ -127,8 +147,8 @@ Datum omendb_handler(PG_FUNCTION_ARGS) {
   am->amsearchnulls = true;
   am->amstorage = false;
   am->amclusterable = true;
-  am->ampredlocks = false;
-  am->amcanparallel = false;
+  am->ampredlocks = true;
+  am->amcanparallel = true;
   am->amcaninclude = true;
   am->amusemaintenanceworkmem = false;
   am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL | VACUUM_OPTION_PARALLEL_COND_CLEANUP;
@@ -151,11 +171,11 @@ Datum omendb_handler(PG_FUNCTION_ARGS) {
   am->amgettuple = omendb_gettuple;
   am->amgetbitmap = omendb_getbitmap;
   am->amendscan = omendb_endscan;
-  am->ammarkpos = nullptr;
-  am->amrestrpos = nullptr;
-  am->amestimateparallelscan = nullptr;
-  am->aminitparallelscan = nullptr;
-  am->amparallelrescan = nullptr;
+  am->ammarkpos = omendb_markpos;
+  am->amrestrpos = omendb_restrpos;
+  am->amestimateparallelscan = omendb_estimateparallelscan;
+  am->aminitparallelscan = omendb_initparallelscan;
+  am->amparallelrescan = omendb_parallelrescan;
   PG_RETURN_POINTER(am);
 }
 

@@ -67,6 +67,12 @@ class Quals {
   bool Next(core::Bound* low, core::Bound* high);
   bool Previous(core::Bound* low, core::Bound* high);
 
+  void CurrentRange(core::Bound* low, core::Bound* high) const { Span(low, high); }
+  // Which range is the current one, to come back to it later, or in another process
+  // that has the same conditions: kMaxKeyColumns numbers.
+  void SavePosition(int* position) const { memcpy(position, position_, sizeof position_); }
+  void RestorePosition(const int* position) { memcpy(position_, position, sizeof position_); }
+
  private:
   void AddKey(const ScanKeyData& key);
   void Intersect(int column, const Interval* other, int count);

@@ -5,6 +5,7 @@
 #include "tree/search.h"
 
 #include "am/am.h"
+#include "am/parallel_position.h"
 
 extern "C" {
 #include "access/relscan.h"
@@ -134,27 +135,39 @@ class TupleFormer {
 // read of the current one.  It can turn around at any entry.
 class Scan {
  public:
-  Scan(Relation rel, MemoryContext context) : positioned_(false), position_(0) {
+  Scan(Relation rel, MemoryContext context) : context_(context), mark_(Mark::kNone), positioned_(false), position_(0) {
     MakeLayout(rel, &layout_);
     quals_.Init(layout_, context);
     reader_.Init(tree::Index{rel, layout_.shape}, context);
     former_.Init(layout_, RelationGetDescr(rel), context);
+    killed_ = nullptr;
+    killed_count_ = killed_capacity_ = 0;
   }
 
   void Free() {
+    FlushKilled();
     reader_.Free();
     quals_.Free();
     former_.Free();
+    if (killed_ != nullptr) pfree(killed_);
   }
 
-  void Rescan(const ScanKeyData* keys, int count, Snapshot snapshot, bool want_tuple) {
-    quals_.Set(keys, count);
+  // `parallel`: where the processes of a parallel scan say how far they are; else null.
+  void Rescan(const IndexScanDescData& scan, ParallelPosition* parallel) {
+    FlushKilled();
+    quals_.Set(scan.keyData, scan.numberOfKeys);
+    tree::ReadMode mode;
+    mode.snapshot = scan.xs_snapshot;
+    mode.columns = scan.xs_want_itup ? ~UINT64CONST(0) : quals_.filter_columns();
     // What nbtree's README says of pins: an index-only scan trusts the visibility
     // map, and a non-MVCC snapshot the TID, so VACUUM must not recycle TIDs that
     // they hold.  With an MVCC snapshot a recycled TID leads to an invisible row.
-    const bool keep_pin = want_tuple || !IsMVCCSnapshot(snapshot);
-    reader_.Rewind(snapshot, want_tuple ? ~UINT64CONST(0) : quals_.filter_columns(), keep_pin);
-    want_tuple_ = want_tuple;
+    mode.keep_pin = scan.xs_want_itup || !IsMVCCSnapshot(scan.xs_snapshot);
+    mode.skip_killed = scan.ignore_killed_tuples;
+    reader_.Rewind(mode);
+    want_tuple_ = scan.xs_want_itup;
+    parallel_ = parallel;
+    mark_ = Mark::kNone;
     positioned_ = false;
   }
 
@@ -177,89 +190,195 @@ class Scan {
   // REQUIRES: Rescan with want_tuple.
   IndexTuple Tuple() { return former_.Tuple(reader_.entries(), position_); }
 
+  // The entry returned last leads to no row that anybody can see.
+  void KillCurrent() {
+    if (!positioned_) return;
+    if (killed_count_ == killed_capacity_) {
+      killed_capacity_ = Max(32, 2 * killed_capacity_);
+      const Size bytes = killed_capacity_ * sizeof(core::Tid);
+      killed_ =
+          static_cast<core::Tid*>(killed_ == nullptr ? MemoryContextAlloc(context_, bytes) : repalloc(killed_, bytes));
+    }
+    killed_[killed_count_++] = reader_.entries().tid[position_];
+  }
+
+  // Mark and restore: the marked entry's chunk is set aside when the scan leaves it,
+  // so that restoring needs neither page nor luck.
+  void MarkPosition() {
+    mark_ = positioned_ ? Mark::kInChunk : Mark::kNone;
+    marked_position_ = position_;
+    reader_.DropAside();
+  }
+
+  void RestorePosition() {
+    if (mark_ == Mark::kAside) {
+      FlushKilled();
+      reader_.DropPin();
+      reader_.SwapAside();
+      mark_ = Mark::kInChunk;
+      extent_ = marked_extent_;
+      quals_.RestorePosition(marked_range_);
+      if (want_tuple_) former_.FormChunk(reader_.entries());
+    }
+    positioned_ = mark_ != Mark::kNone;
+    position_ = marked_position_;
+  }
+
  private:
+  // Where the marked entry is: in the chunk that the scan is in, or set aside.
+  enum class Mark : uint8 { kNone, kInChunk, kAside };
+
+  // A chunk's place: the range, the part of it that the chunk covers, and whether there
+  // is more on either side.
+  struct Extent {
+    Bound low, high;
+    Bound chunk_low, chunk_high;
+    bool done_forward, done_backward;
+  };
+
   pg_noinline bool AdvanceChunk(Direction direction) {
+    FlushKilled();
+    if (mark_ == Mark::kInChunk && positioned_) {
+      reader_.SwapAside();
+      mark_ = Mark::kAside;
+      marked_extent_ = extent_;
+      quals_.SavePosition(marked_range_);
+    }
+    if (!positioned_) pgstat_count_index_scan(reader_.relation());
+    if (parallel_ != nullptr ? !NextChunkOfAll(direction) : !NextChunk(direction)) {
+      positioned_ = false;
+      reader_.DropPin();
+      return false;
+    }
+    positioned_ = true;
+    position_ = direction == Direction::kForward ? 0 : reader_.entries().count - 1;
+    return true;
+  }
+
+  // Reads until there is an entry; false at the end.
+  bool NextChunk(Direction direction) {
     const bool forward = direction == Direction::kForward;
     if (!positioned_) {
-      pgstat_count_index_scan(reader_.relation());
-      if (!(forward ? quals_.First(&low_, &high_) : quals_.Last(&low_, &high_))) return false;
+      if (!(forward ? quals_.First(&extent_.low, &extent_.high) : quals_.Last(&extent_.low, &extent_.high)))
+        return false;
       BeginRange(direction);
     } else {
       reader_.entries().count = 0;
     }
     while (reader_.entries().count == 0) {
-      if (forward ? !done_forward_ : !done_backward_) {
+      if (forward ? !extent_.done_forward : !extent_.done_backward)
         ReadOn(direction);
-      } else if (forward ? quals_.Next(&low_, &high_) : quals_.Previous(&low_, &high_)) {
+      else if (NextRange(direction))
         BeginRange(direction);
-      } else {
-        positioned_ = false;
-        reader_.DropPin();
+      else
         return false;
-      }
     }
-    positioned_ = true;
-    position_ = forward ? 0 : reader_.entries().count - 1;
+    return true;
+  }
+
+  bool NextRange(Direction direction) {
+    return direction == Direction::kForward ? quals_.Next(&extent_.low, &extent_.high)
+                                            : quals_.Previous(&extent_.low, &extent_.high);
+  }
+
+  // The same for one of several processes that share a scan.  They take turns in
+  // reading a chunk and saying where the next begins.  They never turn around.
+  bool NextChunkOfAll(Direction direction) {
+    const bool forward = direction == Direction::kForward;
+    ParallelPosition::Place place;
+    do {
+      if (!parallel_->Seize(&place)) return false;
+      if (!place.begun) {
+        if (!(forward ? quals_.First(&extent_.low, &extent_.high) : quals_.Last(&extent_.low, &extent_.high))) {
+          parallel_->Finish();
+          return false;
+        }
+        place.begun = true;
+        place.next = forward ? extent_.low : extent_.high;
+        place.hint = InvalidBlockNumber;
+      } else {
+        quals_.RestorePosition(place.range);
+        quals_.CurrentRange(&extent_.low, &extent_.high);
+        reader_.SetHint(place.hint);
+      }
+      Read(direction, place.next);
+      place.hint = reader_.hint();
+      bool more = true;
+      if (!reader_.done())
+        place.next = reader_.next();
+      else if ((more = NextRange(direction)))
+        place.next = forward ? extent_.low : extent_.high;
+      if (more) {
+        quals_.SavePosition(place.range);
+        parallel_->Release(place);
+      } else {
+        parallel_->Finish();
+      }
+    } while (reader_.entries().count == 0);
     return true;
   }
 
   void BeginRange(Direction direction) {
-    chunk_low_ = low_;
-    chunk_high_ = high_;
-    done_forward_ = direction == Direction::kBackward;
-    done_backward_ = direction == Direction::kForward;
-    Read(direction, direction == Direction::kForward ? low_ : high_);
+    extent_.chunk_low = extent_.low;
+    extent_.chunk_high = extent_.high;
+    extent_.done_forward = direction == Direction::kBackward;
+    extent_.done_backward = direction == Direction::kForward;
+    Read(direction, direction == Direction::kForward ? extent_.low : extent_.high);
   }
 
   void ReadOn(Direction direction) {
     if (direction == Direction::kForward) {
-      chunk_low_ = chunk_high_;
-      done_backward_ = false;
-      Read(direction, chunk_low_);
+      extent_.chunk_low = extent_.chunk_high;
+      extent_.done_backward = false;
+      Read(direction, extent_.chunk_low);
     } else {
-      chunk_high_ = chunk_low_;
-      done_forward_ = false;
-      Read(direction, chunk_high_);
+      extent_.chunk_high = extent_.chunk_low;
+      extent_.done_forward = false;
+      Read(direction, extent_.chunk_high);
     }
   }
 
   // Reads a chunk from a bound that is one end of it, and learns the other end.
   void Read(Direction direction, const Bound& from) {
     if (direction == Direction::kForward) {
-      reader_.ReadForward(from, high_);
-      done_forward_ = reader_.done();
-      if (!done_forward_) chunk_high_ = reader_.next();
+      reader_.ReadForward(from, extent_.high);
+      extent_.done_forward = reader_.done();
+      if (!extent_.done_forward) extent_.chunk_high = reader_.next();
     } else {
-      reader_.ReadBackward(from, low_);
-      done_backward_ = reader_.done();
-      if (!done_backward_) chunk_low_ = reader_.next();
+      reader_.ReadBackward(from, extent_.low);
+      extent_.done_backward = reader_.done();
+      if (!extent_.done_backward) extent_.chunk_low = reader_.next();
     }
-    if (quals_.filter_columns() != 0) Filter();
-    if (want_tuple_ && reader_.entries().count > 0) former_.FormChunk(reader_.entries());
-  }
-
-  void Filter() {
     core::Entries& entries = reader_.entries();
-    uint32 kept = 0;
-    for (uint32 i = 0; i < entries.count; i++) {
-      if (!quals_.Matches(entries, i)) continue;
-      if (kept != i) core::CopyEntry(&entries, kept, entries, i);
-      kept++;
-    }
-    entries.count = kept;
+    if (quals_.filter_columns() != 0) core::KeepEntries(&entries, [&](uint32 i) { return quals_.Matches(entries, i); });
+    if (want_tuple_ && entries.count > 0) former_.FormChunk(entries);
   }
 
+  // Before the scan leaves a chunk: what it learned of dead entries there.
+  void FlushKilled() {
+    if (likely(killed_count_ == 0)) return;
+    reader_.Kill(killed_, killed_count_);
+    killed_count_ = 0;
+  }
+
+  MemoryContext context_;
   Layout layout_;
   Quals quals_;
   tree::LeafReader reader_;
   TupleFormer former_;
+  ParallelPosition* parallel_;
   bool want_tuple_;
+  Mark mark_;
   bool positioned_;
   uint32 position_;
-  Bound low_, high_;  // the current range
-  // The part of it that the chunk covers, and whether there is more on either side.
-  Bound chunk_low_, chunk_high_;
-  bool done_forward_, done_backward_;
+  Extent extent_;  // of the current chunk
+  uint32 marked_position_;
+  // Of the chunk set aside.
+  Extent marked_extent_;
+  int marked_range_[core::kMaxKeyColumns];
+  // TIDs of entries of the chunk that are dead to everybody.
+  core::Tid* killed_;
+  uint32 killed_count_, killed_capacity_;
 };
 
 // It lives in palloc'd memory and in frames that ereport leaves.
@@ -273,16 +392,15 @@ IndexScanDesc BeginScan(Relation index, int keys, int orderbys) {
 }
 
 void Rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey, int) {
-  if (keys != nullptr && nkeys > 0)
-    memmove(scan->keyData, keys, static_cast<Size>(nkeys) * sizeof(ScanKeyData));
-  static_cast<Scan*>(scan->opaque)
-      ->Rescan(scan->keyData, scan->numberOfKeys, scan->xs_snapshot, scan->xs_want_itup);
+  if (keys != nullptr && nkeys > 0) memmove(scan->keyData, keys, static_cast<Size>(nkeys) * sizeof(ScanKeyData));
+  static_cast<Scan*>(scan->opaque)->Rescan(*scan, ParallelPosition::Of(scan));
 }
 
 bool GetTuple(IndexScanDesc scan, ScanDirection direction) {
   Scan& state = *static_cast<Scan*>(scan->opaque);
   // Conditions are exact.
   scan->xs_recheck = false;
+  if (scan->kill_prior_tuple) state.KillCurrent();
   if (!state.Advance(ScanDirectionIsBackward(direction) ? Direction::kBackward : Direction::kForward)) return false;
   const core::Entries& entries = state.entries();
   const uint32 i = state.position();
@@ -310,6 +428,16 @@ int64 GetBitmap(IndexScanDesc scan, TIDBitmap* bitmap) {
   }
   return total;
 }
+
+void MarkPosition(IndexScanDesc scan) { static_cast<Scan*>(scan->opaque)->MarkPosition(); }
+
+void RestorePosition(IndexScanDesc scan) { static_cast<Scan*>(scan->opaque)->RestorePosition(); }
+
+Size EstimateParallelScan() { return sizeof(ParallelPosition); }
+
+void InitParallelScan(void* target) { static_cast<ParallelPosition*>(target)->Init(); }
+
+void RestartParallelScan(IndexScanDesc scan) { ParallelPosition::Of(scan)->Reset(); }
 
 void EndScan(IndexScanDesc scan) {
   Scan* state = static_cast<Scan*>(scan->opaque);

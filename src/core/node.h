@@ -96,6 +96,18 @@ void AppendEntries(Entries* to, const Entries& from);
 // Moves n entries within a batch; the ranges may overlap.
 void MoveEntries(Entries* entries, uint32_t to, uint32_t from, uint32_t n);
 
+// Keeps the entries i for which keep(i) is true, in their order.
+template <typename Keep>
+void KeepEntries(Entries* entries, Keep keep) {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < entries->count; i++) {
+    if (!keep(i)) continue;
+    if (kept != i) CopyEntry(entries, kept, *entries, i);
+    kept++;
+  }
+  entries->count = kept;
+}
+
 // A checked or trusted image.  Copies nothing; the bytes must outlive it and be
 // 8-aligned.
 class Node {
@@ -165,13 +177,14 @@ class Node {
   // Decodes entries [begin, end) to out[at...]: same shape.  Of the value columns
   // only those whose bit is set in `wanted`.
   void Decode(uint32_t begin, uint32_t end, uint64_t wanted, Entries* out, uint32_t at) const;
+  // Of entries [begin, end) the TIDs only.
+  void DecodeTids(uint32_t begin, uint32_t end, Tid* out) const;
 
  private:
   int ClassColumnIndex(int c) const {
     return header_->columns + __builtin_popcountll(header_->class_columns & ((uint64_t{1} << c) - 1));
   }
   void ReadFence(uint16_t offset, Key* key) const;
-  void DecodeTids(uint32_t begin, uint32_t end, Tid* out) const;
 
   const uint8_t* bytes_;
   const NodeHeader* header_;

@@ -1,9 +1,11 @@
 #include "tree/modify.h"
 
+#include "tree/killed.h"
 #include "tree/search.h"
 
 extern "C" {
 #include "access/generic_xlog.h"
+#include "storage/predicate.h"
 }
 
 namespace omendb::tree {
@@ -31,11 +33,19 @@ bool IsAppend(const NodePage& page, const Bound& bound) {
 }
 
 void AppendLogged(const Index& index, Buffer buffer, const Entry& entry) {
+  // Appending moves no entry, so hints remain true.
+  uint32 killed[KilledHints::kMaxWords];
+  const bool has_killed = MayHaveKilled(BufferGetPage(buffer));
+  const uint32 words = has_killed ? KilledHints(BufferGetPage(buffer)).Save(killed) : 0;
   GenericXLogState* state = GenericXLogStart(index.rel);
   const Page image = GenericXLogRegisterBuffer(state, buffer, 0);
   AppendDelta(image, index.shape, entry);
   SealPage(image, BufferGetBlockNumber(buffer));
   GenericXLogFinish(state);
+  if (has_killed) {
+    KilledHints::Put(BufferGetPage(buffer), killed, words);
+    MarkBufferDirtyHint(buffer, true);
+  }
 }
 
 }  // namespace
@@ -89,6 +99,8 @@ void Insert(const Index& index, const Entry& entry) {
     }
     pg::ReachTestPoint(pg::TestPoint::kInsertLocked);
     if (page.HasDeltaRoom() || MergeDelta(index, buffer)) {
+      // Who has read this part of the key range has a predicate lock on the page.
+      CheckForSerializableConflictIn(index.rel, nullptr, BufferGetBlockNumber(buffer));
       AppendLogged(index, buffer, entry);
       ReleasePage(buffer);
       return;

@@ -1,5 +1,7 @@
 #include "tree/page.h"
 
+#include "tree/killed.h"
+
 #include "pg/compat.h"
 
 extern "C" {
@@ -267,7 +269,15 @@ void InitDeletedPage(Page page, BlockNumber left, BlockNumber right, FullTransac
   reinterpret_cast<PageHeader>(page)->pd_lower = SizeOfPageHeaderData + sizeof(DeletedBody);
 }
 
-void SealPage(Page page, BlockNumber block) { SpecialOf(page)->page_crc = PageCrc(page, block); }
+void SealPage(Page page, BlockNumber block) {
+  const PageHeader header = reinterpret_cast<PageHeader>(page);
+  if (MayHaveKilled(page)) {
+    // Generic WAL zeroes the hole of logged pages only.
+    memset(page + header->pd_lower, 0, header->pd_upper - header->pd_lower);
+    header->pd_flags &= static_cast<uint16>(~PD_HAS_FREE_LINES);
+  }
+  SpecialOf(page)->page_crc = PageCrc(page, block);
+}
 
 bool PageIsSound(Page page, const Shape& shape, BlockNumber block, const char** problem) {
   const auto fails = [problem](const char* what) {

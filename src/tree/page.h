@@ -143,6 +143,7 @@ class NodePage {
   bool HasDeltaRoom() const;
 
   // Delta entries by their rank in key order.
+  uint32 DeltaSlotAt(uint32_t rank) const { return Body()[node_.header().size + rank]; }
   core::Tid DeltaTidAt(uint32_t rank) const;
   void DeltaKeyAt(uint32_t rank, core::Key* key) const;
   void DeltaEntryAt(uint32_t rank, Entry* entry) const;
@@ -156,8 +157,7 @@ class NodePage {
  private:
   const uint8_t* Body() const { return reinterpret_cast<const uint8_t*>(page_) + SizeOfPageHeaderData; }
   const uint8_t* DeltaAt(uint32_t rank) const {
-    const uint8_t slot = Body()[node_.header().size + rank];
-    return reinterpret_cast<const uint8_t*>(special_) - (slot + 1) * delta_stride();
+    return reinterpret_cast<const uint8_t*>(special_) - (DeltaSlotAt(rank) + 1) * delta_stride();
   }
 
   Page page_;
@@ -189,7 +189,8 @@ void AppendDelta(Page page, const Shape& shape, const Entry& entry);
 void InitMetaPage(Page page, const Shape& shape);
 void InitDeletedPage(Page page, BlockNumber left, BlockNumber right, FullTransactionId safe_xid);
 // Computes the page's checksums: the last thing done to an image.  The base's
-// checksum is kept from PutNode unless the image was written otherwise.
+// checksum is kept from PutNode unless the image was written otherwise.  What hints
+// there were (tree/killed.h) are gone.
 void SealPage(Page page, BlockNumber block);
 
 inline MetaBody* MetaBodyOf(Page page) { return reinterpret_cast<MetaBody*>(PageGetContents(page)); }

@@ -1,9 +1,14 @@
+#include <algorithm>
+
 #include "tree/search.h"
+
+#include "tree/killed.h"
 
 #include "pg/compat.h"
 
 extern "C" {
 #include "miscadmin.h"
+#include "storage/predicate.h"
 }
 
 namespace omendb::tree {
@@ -12,6 +17,7 @@ using core::Bound;
 using core::Direction;
 using core::Entries;
 using core::Key;
+using core::Tid;
 
 namespace {
 
@@ -23,6 +29,57 @@ constexpr uint32 kFirstChunk = 32;
 constexpr uint32 kLargestChunk = 512;
 
 constexpr uint64 kAllColumns = ~uint64{0};
+
+// Removes from the entries read of a page's range, in this direction, those that are
+// known to be dead.  The range may reach further than the entries, at the far end.
+void SkipKilled(const NodePage& page, Page raw, const PageRange& range, Direction direction, Entries* entries) {
+  KilledHints hints(raw);
+  bool killed[2 * kLargestChunk];
+  const uint32 count = entries->count;
+  uint32 base = range.base_begin, delta = range.delta_begin, any = 0;
+  if (direction == Direction::kBackward) {
+    base = range.base_end;
+    delta = range.delta_end;
+  }
+  for (uint32 n = 0; n < count; n++) {
+    // Which of the two an entry came from, its TID says: a page has each TID once.
+    uint32 i, position;
+    if (direction == Direction::kForward) {
+      i = n;
+      if (delta < range.delta_end && page.DeltaTidAt(delta) == entries->tid[i])
+        position = page.node().count() + page.DeltaSlotAt(delta++);
+      else
+        position = base++;
+    } else {
+      i = count - 1 - n;
+      if (delta > range.delta_begin && page.DeltaTidAt(delta - 1) == entries->tid[i])
+        position = page.node().count() + page.DeltaSlotAt(--delta);
+      else
+        position = --base;
+    }
+    killed[i] = hints.IsKilled(position);
+    any |= killed[i];
+  }
+  if (any != 0) core::KeepEntries(entries, [&](uint32 i) { return !killed[i]; });
+}
+
+// Adds hints for the entries in the range of a page whose TIDs are in the sorted list.
+// Returns whether there were any.
+bool AddKilled(const NodePage& page, Page raw, const PageRange& range, const Tid* tids, uint32 count) {
+  KilledHints hints(raw);
+  bool any = false;
+  const auto is_listed = [&](Tid tid) { return std::binary_search(tids, tids + count, tid); };
+  for (uint32 begin = range.base_begin; begin < range.base_end; begin += kLargestChunk) {
+    Tid chunk[kLargestChunk];
+    const uint32 end = Min(begin + kLargestChunk, range.base_end);
+    page.node().DecodeTids(begin, end, chunk);
+    for (uint32 i = begin; i < end; i++)
+      if (is_listed(chunk[i - begin])) any |= hints.Add(i);
+  }
+  for (uint32 rank = range.delta_begin; rank < range.delta_end; rank++)
+    if (is_listed(page.DeltaTidAt(rank))) any |= hints.Add(page.node().count() + page.DeltaSlotAt(rank));
+  return any;
+}
 
 }  // namespace
 
@@ -60,7 +117,8 @@ Buffer Descend(const Index& index, const Bound& bound, Direction direction, uint
         block = view.right();
         ReleasePage(buffer);
         pg::ReachTestPoint(pg::TestPoint::kMoveRight);
-        if (block == InvalidBlockNumber) ReportCorruption(index.rel, block, "a page with a high fence has no right link");
+        if (block == InvalidBlockNumber)
+          ReportCorruption(index.rel, block, "a page with a high fence has no right link");
         buffer = GetPage(index.rel, index.shape, block, mode);
         continue;
       }
@@ -134,48 +192,70 @@ void LeafReader::Init(const Index& index, MemoryContext context) {
   *this = LeafReader();
   index_ = index;
   context_ = context;
-  pinned_ = InvalidBuffer;
+  chunk_.pin = aside_.pin = InvalidBuffer;
   hint_ = InvalidBlockNumber;
+  const size_t scratch = core::EntriesBytes(kMaxDelta, index.shape.value_columns, false);
+  core::LayOutEntries(&scratch_, MemoryContextAlloc(context, scratch), kMaxDelta, index.shape.key_columns,
+                      index.shape.value_columns, false);
 }
 
 void LeafReader::Free() {
   DropPin();
-  if (memory_ != nullptr) pfree(memory_);
+  DropAside();
+  if (chunk_.memory != nullptr) pfree(chunk_.memory);
+  if (aside_.memory != nullptr) pfree(aside_.memory);
+  pfree(scratch_.value[0]);
 }
 
 void LeafReader::DropPin() {
-  if (BufferIsValid(pinned_)) ReleaseBuffer(pinned_);
-  pinned_ = InvalidBuffer;
+  if (BufferIsValid(chunk_.pin)) ReleaseBuffer(chunk_.pin);
+  chunk_.pin = InvalidBuffer;
 }
 
-void LeafReader::Rewind(Snapshot snapshot, uint64 columns, bool keep_pin) {
+void LeafReader::DropAside() {
+  if (BufferIsValid(aside_.pin)) ReleaseBuffer(aside_.pin);
+  aside_.pin = InvalidBuffer;
+}
+
+void LeafReader::SwapAside() {
+  const Chunk chunk = chunk_;
+  chunk_ = aside_;
+  aside_ = chunk;
+}
+
+void LeafReader::Rewind(const ReadMode& mode) {
   DropPin();
-  snapshot_ = snapshot;
-  columns_ = columns;
-  keep_pin_ = keep_pin;
-  chunk_ = kFirstChunk;
+  DropAside();
+  mode_ = mode;
+  // Without a WAL record a change leaves the LSN as it is; the pin at least says that
+  // no TID was given to another row.
+  mode_.keep_pin = mode.keep_pin || !RelationNeedsWAL(index_.rel);
+  chunk_size_ = kFirstChunk;
+}
+
+void LeafReader::SetHint(BlockNumber block) {
+  hint_ = block;
+  core::SetMinusInfinity(&hint_low_, index_.shape.key_columns);
+  hint_has_high_ = false;
 }
 
 void LeafReader::GrowChunk() {
-  if (chunk_ < kLargestChunk) chunk_ *= 4;
-  if (chunk_ > kLargestChunk) chunk_ = kLargestChunk;
+  if (chunk_size_ < kLargestChunk) chunk_size_ *= 4;
+  if (chunk_size_ > kLargestChunk) chunk_size_ = kLargestChunk;
 }
 
 void LeafReader::Reserve(uint32 capacity) {
-  if (capacity <= capacity_) return;
-  if (memory_ != nullptr) pfree(memory_);
-  capacity_ = capacity;
-  const size_t entries = core::EntriesBytes(capacity, index_.shape.value_columns, false);
-  const size_t scratch = core::EntriesBytes(kMaxDelta, index_.shape.value_columns, false);
-  memory_ = MemoryContextAlloc(context_, entries + scratch);
-  core::LayOutEntries(&entries_, memory_, capacity, index_.shape.key_columns, index_.shape.value_columns, false);
+  if (capacity <= chunk_.capacity) return;
+  if (chunk_.memory != nullptr) pfree(chunk_.memory);
+  chunk_.capacity = capacity;
+  chunk_.memory = MemoryContextAlloc(context_, core::EntriesBytes(capacity, index_.shape.value_columns, false));
+  core::Entries& entries = chunk_.entries;
+  core::LayOutEntries(&entries, chunk_.memory, capacity, index_.shape.key_columns, index_.shape.value_columns, false);
   // Without NULLs, the classes need never be written again.
   for (int c = 0; c < index_.shape.value_columns; c++) {
-    for (uint32 i = 0; i < capacity; i++) entries_.cls[c][i] = core::kValue;
-    entries_.all_value |= UINT64CONST(1) << c;
+    for (uint32 i = 0; i < capacity; i++) entries.cls[c][i] = core::kValue;
+    entries.all_value |= UINT64CONST(1) << c;
   }
-  core::LayOutEntries(&scratch_, static_cast<char*>(memory_) + entries, kMaxDelta, index_.shape.key_columns,
-                      index_.shape.value_columns, false);
 }
 
 Buffer LeafReader::LockLeaf(const Bound& bound, Direction direction) {
@@ -187,9 +267,9 @@ Buffer LeafReader::LockLeaf(const Bound& bound, Direction direction) {
     const int above = hint_has_high_ ? core::CompareBound(bound, hint_high_, columns) : -1;
     const bool inside = direction == Direction::kForward ? below >= 0 && above < 0 : below > 0 && above <= 0;
     if (inside) {
-      Buffer buffer = pinned_;
+      Buffer buffer = chunk_.pin;
       if (BufferIsValid(buffer) && BufferGetBlockNumber(buffer) == hint_) {
-        pinned_ = InvalidBuffer;
+        chunk_.pin = InvalidBuffer;
         LockPage(index_.rel, index_.shape, buffer, BUFFER_LOCK_SHARE);
       } else {
         buffer = GetPage(index_.rel, index_.shape, hint_, BUFFER_LOCK_SHARE);
@@ -201,58 +281,75 @@ Buffer LeafReader::LockLeaf(const Bound& bound, Direction direction) {
   return Descend(index_, bound, direction, 0, BUFFER_LOCK_SHARE);
 }
 
-void LeafReader::Release(Buffer buffer) {
+Page LeafReader::Arrive(Buffer buffer) {
+  const Page page = BufferGetPage(buffer);
+  pg::CheckOldSnapshot(mode_.snapshot, index_.rel, page);
+  // Under the page's lock: an insert that comes later looks for it (tree/insert.cpp).
+  PredicateLockPage(index_.rel, BufferGetBlockNumber(buffer), mode_.snapshot);
+  return page;
+}
+
+// What was read of a leaf, without entries that are dead; then the lock is released.
+void LeafReader::Leave(Buffer buffer, const PageRange& range, Direction direction) {
+  const Page page = BufferGetPage(buffer);
+  if (mode_.skip_killed && unlikely(MayHaveKilled(page)))
+    SkipKilled(NodePage(page, index_.shape), page, range, direction, &chunk_.entries);
   DropPin();
-  if (keep_pin_) {
+  chunk_.block = BufferGetBlockNumber(buffer);
+  chunk_.lsn = BufferGetLSNAtomic(buffer);
+  chunk_.range = range;
+  if (mode_.keep_pin) {
     LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-    pinned_ = buffer;
+    chunk_.pin = buffer;
   } else {
     ReleasePage(buffer);
   }
+  GrowChunk();
   pg::ReachTestPoint(pg::TestPoint::kLeafRead);
 }
 
-bool LeafReader::Take(const NodePage& page, PageRange range, Direction direction) {
-  const uint32 found = range.size();
-  const uint32 wanted = Min(found, chunk_);
+bool LeafReader::Take(const NodePage& page, PageRange* range, Direction direction) {
+  const uint32 found = range->size();
+  const uint32 wanted = Min(found, chunk_size_);
   const bool all = wanted == found;
-  const uint32 delta = range.delta_end - range.delta_begin;
+  const uint32 delta = range->delta_end - range->delta_begin;
+  core::Entries& entries = chunk_.entries;
   Reserve(wanted + (all ? 0 : Min(delta, wanted)));
   if (delta == 0) {
     if (direction == Direction::kForward)
-      range.base_end = range.base_begin + wanted;
+      range->base_end = range->base_begin + wanted;
     else
-      range.base_begin = range.base_end - wanted;
+      range->base_begin = range->base_end - wanted;
     // A part of the range: its last key says where to go on.
-    page.node().Decode(range.base_begin, range.base_end, all ? columns_ : columns_ | KeyColumnMask(), &entries_, 0);
-    entries_.count = wanted;
+    page.node().Decode(range->base_begin, range->base_end, all ? mode_.columns : mode_.columns | KeyColumnMask(),
+                       &entries, 0);
+    entries.count = wanted;
     return all;
   }
   // The first `wanted` of the union are among the first `wanted` of each part.
   if (!all) {
     if (direction == Direction::kForward) {
-      range.base_end = Min(range.base_end, range.base_begin + wanted);
-      range.delta_end = Min(range.delta_end, range.delta_begin + wanted);
+      range->base_end = Min(range->base_end, range->base_begin + wanted);
+      range->delta_end = Min(range->delta_end, range->delta_begin + wanted);
     } else {
-      range.base_begin = Max(range.base_begin + wanted, range.base_end) - wanted;
-      range.delta_begin = Max(range.delta_begin + wanted, range.delta_end) - wanted;
+      range->base_begin = Max(range->base_begin + wanted, range->base_end) - wanted;
+      range->delta_begin = Max(range->delta_begin + wanted, range->delta_end) - wanted;
     }
   }
-  const uint32 merged = MergeEntries(page, range.base_begin, range.base_end, range.delta_begin, range.delta_end,
-                                     &scratch_, &entries_);
-  if (direction == Direction::kBackward && merged > wanted) core::MoveEntries(&entries_, 0, merged - wanted, wanted);
-  entries_.count = wanted;
+  const uint32 merged =
+      MergeEntries(page, range->base_begin, range->base_end, range->delta_begin, range->delta_end, &scratch_, &entries);
+  if (direction == Direction::kBackward && merged > wanted) core::MoveEntries(&entries, 0, merged - wanted, wanted);
+  entries.count = wanted;
   return all;
 }
 
 uint32 LeafReader::ReadForward(const Bound& from, const Bound& to) {
   const Buffer buffer = LockLeaf(from, Direction::kForward);
-  const Page raw = BufferGetPage(buffer);
-  pg::CheckOldSnapshot(snapshot_, index_.rel, raw);
-  const NodePage page(raw, index_.shape);
+  const NodePage page(Arrive(buffer), index_.shape);
   const core::Node& node = page.node();
   const int columns = index_.shape.key_columns;
-  const bool all = Take(page, FindRange(page, from, to), Direction::kForward);
+  PageRange range = FindRange(page, from, to);
+  const bool all = Take(page, &range, Direction::kForward);
 
   done_ = all && !node.BoundIsRight(to, Direction::kBackward);
   hint_ = BufferGetBlockNumber(buffer);
@@ -261,7 +358,7 @@ uint32 LeafReader::ReadForward(const Bound& from, const Bound& to) {
   if (hint_has_high_) node.HighFence(&hint_high_);
   if (!all) {
     Key last;
-    entries_.KeyAt(entries_.count - 1, &last);
+    chunk_.entries.KeyAt(chunk_.entries.count - 1, &last);
     core::SetBoundAfter(&next_, last, columns);
   } else if (!done_) {
     // Go on at the right sibling, whose low fence this is as long as nothing changes.
@@ -270,19 +367,17 @@ uint32 LeafReader::ReadForward(const Bound& from, const Bound& to) {
     hint_has_high_ = false;
     hint_ = page.right();
   }
-  Release(buffer);
-  GrowChunk();
-  return entries_.count;
+  Leave(buffer, range, Direction::kForward);
+  return chunk_.entries.count;
 }
 
 uint32 LeafReader::ReadBackward(const Bound& from, const Bound& to) {
   const Buffer buffer = LockLeaf(from, Direction::kBackward);
-  const Page raw = BufferGetPage(buffer);
-  pg::CheckOldSnapshot(snapshot_, index_.rel, raw);
-  const NodePage page(raw, index_.shape);
+  const NodePage page(Arrive(buffer), index_.shape);
   const core::Node& node = page.node();
   const int columns = index_.shape.key_columns;
-  const bool all = Take(page, FindRange(page, to, from), Direction::kBackward);
+  PageRange range = FindRange(page, to, from);
+  const bool all = Take(page, &range, Direction::kBackward);
 
   done_ = all && !node.BoundIsLeft(to, Direction::kForward);
   hint_ = BufferGetBlockNumber(buffer);
@@ -291,7 +386,7 @@ uint32 LeafReader::ReadBackward(const Bound& from, const Bound& to) {
   if (hint_has_high_) node.HighFence(&hint_high_);
   if (!all) {
     Key first;
-    entries_.KeyAt(0, &first);
+    chunk_.entries.KeyAt(0, &first);
     core::SetBoundBefore(&next_, first, columns);
   } else if (!done_) {
     core::SetBoundBefore(&next_, hint_low_, columns);
@@ -300,9 +395,29 @@ uint32 LeafReader::ReadBackward(const Bound& from, const Bound& to) {
     core::SetMinusInfinity(&hint_low_, columns);
     hint_ = page.left();
   }
-  Release(buffer);
-  GrowChunk();
-  return entries_.count;
+  Leave(buffer, range, Direction::kBackward);
+  return chunk_.entries.count;
+}
+
+void LeafReader::Kill(Tid* tids, uint32 count) {
+  if (count == 0) return;
+  const bool pinned = BufferIsValid(chunk_.pin);
+  const Buffer buffer = pinned ? chunk_.pin : ReadBuffer(index_.rel, chunk_.block);
+  LockBuffer(buffer, BUFFER_LOCK_SHARE);
+  const Page page = BufferGetPage(buffer);
+  // Without a pin held all the time, VACUUM may have removed the entries, and their TIDs
+  // may belong to other rows.  With it, they are somewhere on the page, or have moved to
+  // another by a split.
+  const bool same = BufferGetLSNAtomic(buffer) == chunk_.lsn;
+  if ((pinned || (same && RelationNeedsWAL(index_.rel))) && !IsDeleted(page)) {
+    std::sort(tids, tids + count);
+    const NodePage view(page, index_.shape);
+    const PageRange everything = {0, view.node().count(), 0, view.delta_count()};
+    if (AddKilled(view, page, same && RelationNeedsWAL(index_.rel) ? chunk_.range : everything, tids, count))
+      MarkBufferDirtyHint(buffer, true);
+  }
+  LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+  if (!pinned) ReleaseBuffer(buffer);
 }
 
 }  // namespace omendb::tree

@@ -33,6 +33,31 @@ struct PageRange {
 };
 PageRange FindRange(const NodePage& page, const core::Bound& low, const core::Bound& high);
 
+// Entries read from one leaf, in arrays of their own.
+struct Chunk {
+  core::Entries entries;
+  void* memory;
+  uint32 capacity;
+  Buffer pin;  // on the leaf, or InvalidBuffer
+  // What the entries were read from, to find them again: they are where they were if
+  // the LSN is the same.
+  BlockNumber block;
+  XLogRecPtr lsn;
+  PageRange range;
+};
+
+// How a scan reads leaves.
+struct ReadMode {
+  Snapshot snapshot;
+  // Bit c: the caller wants value column c of the entries.
+  uint64 columns;
+  // Leave the leaf pinned while its entries are in use, as nbtree's README requires of
+  // index-only scans and of snapshots that are not MVCC.
+  bool keep_pin;
+  // Leave out entries that are known to be dead to everybody.
+  bool skip_killed;
+};
+
 // A position in a scan and the entries read there.  The entries lie in arrays of
 // the caller's memory context and are valid until the next read.
 class LeafReader {
@@ -40,54 +65,59 @@ class LeafReader {
   // Once, before all else.  Its arrays live in `context`.
   void Init(const Index& index, MemoryContext context);
   void Free();
-  // Before each scan: lets go of the pin.
-  // snapshot: of the scan.
-  // `columns`: bit c is set if the caller wants value column c of the entries.
-  // keep_pin: leave the leaf pinned while its entries are in use, as nbtree's
-  // README requires of index-only scans and of snapshots that are not MVCC.
-  void Rewind(Snapshot snapshot, uint64 columns, bool keep_pin);
+  // Before each scan: lets go of the pins.
+  void Rewind(const ReadMode& mode);
   void DropPin();
 
   // Reads the first entries above `from` and below `to`, in key order, at most a
   // chunk of them; sets `next` to where to go on and `done` if nothing is left.
-  // Returns how many were read; that may be 0 without being done.
+  // Returns how many were read; that may be 0 without being done.  In a serializable
+  // transaction, takes a predicate lock on the leaf.
   uint32 ReadForward(const core::Bound& from, const core::Bound& to);
   // The same from the other end: the last entries below `from` and above `to`.
   uint32 ReadBackward(const core::Bound& from, const core::Bound& to);
 
-  const core::Entries& entries() const { return entries_; }
-  core::Entries& entries() { return entries_; }
+  const core::Entries& entries() const { return chunk_.entries; }
+  core::Entries& entries() { return chunk_.entries; }
   bool done() const { return done_; }
   Relation relation() const { return index_.rel; }
   const core::Bound& next() const { return next_; }
 
+  // Where `next` probably is, and to look there first.
+  BlockNumber hint() const { return hint_; }
+  void SetHint(BlockNumber block);
+
+  // Sets the entries aside, pin included, and takes up those that were set aside before.
+  void SwapAside();
+  void DropAside();
+
+  // Hints that entries of the chunk, by TID, are dead to everybody, unless the leaf
+  // has changed since.
+  void Kill(core::Tid* tids, uint32 count);
+
  private:
   Buffer LockLeaf(const core::Bound& bound, core::Direction direction);
-  void Release(Buffer buffer);
+  Page Arrive(Buffer buffer);
+  void Leave(Buffer buffer, const PageRange& range, core::Direction direction);
   void Reserve(uint32 capacity);
-  // Decodes the range's first (or last) chunk; returns whether that was all.
-  bool Take(const NodePage& page, PageRange range, core::Direction direction);
+  // Decodes the first (or last) chunk of *range, and cuts it to that; returns whether
+  // that was all.
+  bool Take(const NodePage& page, PageRange* range, core::Direction direction);
   void GrowChunk();
-  uint64 KeyColumnMask() const {
-    return (UINT64CONST(1) << index_.shape.key_columns) - 1;
-  }
+  uint64 KeyColumnMask() const { return (UINT64CONST(1) << index_.shape.key_columns) - 1; }
 
   Index index_;
   MemoryContext context_;
-  Snapshot snapshot_;
-  uint64 columns_;
-  bool keep_pin_;
+  ReadMode mode_;
 
-  core::Entries entries_;
+  Chunk chunk_;
+  Chunk aside_;
   core::Entries scratch_;  // the delta's share of a merge
-  void* memory_;
-  uint32 capacity_;
-  uint32 chunk_;  // entries to read at most next time; grows while a scan goes on
+  uint32 chunk_size_;      // entries to read at most next time; grows while a scan goes on
   core::Bound next_;
   bool done_;
 
   // The leaf read last: where it was, and its fences then.  A guess only.
-  Buffer pinned_;
   BlockNumber hint_;
   bool hint_has_high_;
   core::Key hint_low_, hint_high_;

@@ -15,6 +15,7 @@
 
 extern "C" {
 #include "access/generic_xlog.h"
+#include "storage/predicate.h"
 }
 
 namespace omendb::tree {
@@ -142,6 +143,8 @@ bool ShareWithRight(const Index& index, Buffer buffer) {
                  right_buffer);
       PutAndSeal(parent_image, parent, downlinks.entries, parent_plan, parent_low, parent_fence, parent_buffer);
       GenericXLogFinish(state);
+      // As in a split: who has read what moved has a lock on the page that it was on.
+      PredicateLockPageSplit(index.rel, BufferGetBlockNumber(buffer), BufferGetBlockNumber(right_buffer));
       pg::ReachTestPoint(pg::TestPoint::kShareWritten);
       done = true;
     }

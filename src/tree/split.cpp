@@ -5,6 +5,7 @@
 
 extern "C" {
 #include "access/generic_xlog.h"
+#include "storage/predicate.h"
 }
 
 namespace omendb::tree {
@@ -148,6 +149,10 @@ void SplitRoot(const Index& index, Buffer buffer, const NodePage& page, const Sp
   PutNode(root_image, downlinks, plan, split.level + 1, split.low, nullptr);
   SealPage(root_image, kRootBlock);
   GenericXLogFinish(state);
+  if (split.level == 0) {
+    PredicateLockPageSplit(index.rel, kRootBlock, left_block);
+    PredicateLockPageSplit(index.rel, kRootBlock, right_block);
+  }
   pg::ReachTestPoint(pg::TestPoint::kRootSplit);
   ReleasePage(right);
   ReleasePage(left);
@@ -242,6 +247,7 @@ void SplitPage(const Index& index, Buffer buffer, bool appending) {
     SealPage(right_image, right);
   }
   GenericXLogFinish(state);
+  if (split.level == 0) PredicateLockPageSplit(index.rel, block, new_block);
   if (BufferIsValid(right_buffer)) ReleasePage(right_buffer);
   ReleasePage(new_buffer);
   FreeEntries(&split.loaded);

@@ -15,6 +15,7 @@
 extern "C" {
 #include "access/generic_xlog.h"
 #include "miscadmin.h"
+#include "storage/predicate.h"
 }
 
 namespace omendb::tree {
@@ -152,6 +153,7 @@ bool Unlink(const Index& index, const Neighbourhood& pages, const Key& low) {
       sibling.node().LowFence(&sibling_low);
       const Key* sibling_fence = sibling.node().HighFenceOrNull(&sibling_high);
       const Key* page_fence = page.node().HighFenceOrNull(&page_high);
+      const bool leaf = !page.inner();
 
       pg::ReachTestPoint(pg::TestPoint::kUnlinkLocked);
       GenericXLogState* state = GenericXLogStart(index.rel);
@@ -174,6 +176,8 @@ bool Unlink(const Index& index, const Neighbourhood& pages, const Key& low) {
       PutNode(parent_image, links, parent_plan, parent.level(), parent_low, parent_fence);
       SealPage(parent_image, BufferGetBlockNumber(pages.parent));
       GenericXLogFinish(state);
+      // Inserts into the page's range go to the heir.
+      if (leaf) PredicateLockPageCombine(index.rel, block, BufferGetBlockNumber(heir_buffer));
       pg::ReachTestPoint(pg::TestPoint::kUnlinkWritten);
       done = true;
     }
@@ -236,6 +240,7 @@ void CollapseRoot(const Index& index) {
         LoadedEntries base;
         NodePlan plan;
         Key low;
+        const uint32 level = page.level();
         LoadBase(page, shape, &base);
         core::PlanNode(base.entries, &page.node(), &plan);
         page.node().LowFence(&low);
@@ -255,6 +260,7 @@ void CollapseRoot(const Index& index) {
           InitDeletedPage(child_image, InvalidBlockNumber, InvalidBlockNumber, ReadNextFullTransactionId());
           SealPage(child_image, block);
           GenericXLogFinish(state);
+          if (level == 0) PredicateLockPageCombine(index.rel, block, kRootBlock);
           pg::ReachTestPoint(pg::TestPoint::kCollapseWritten);
           done = true;
         }
