@@ -4,6 +4,9 @@
 // or, with heapallindexed, if a live row of the table is not in it exactly once,
 // with the values it has.  Takes SHARE locks on table and index, so writers wait
 // and readers do not.  Uses maintenance_work_mem, and temporary files beyond.
+//
+// On a standby, where replay is the writer and takes no such locks, replay has to be
+// paused, and the rows compared are those that the caller's snapshot sees.
 #include "am/layout.h"
 #include "tree/check.h"
 
@@ -14,6 +17,7 @@ extern "C" {
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xlogrecovery.h"
 #include "catalog/index.h"
 #include "catalog/pg_operator_d.h"
 #include "catalog/pg_type_d.h"
@@ -22,6 +26,7 @@ extern "C" {
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/tuplesort.h"
 
 PG_FUNCTION_INFO_V1(omendb_check);
@@ -41,8 +46,8 @@ uint16 HashOf(const Layout& layout, const tree::Entry& entry) {
   uint32 hash = 0;
   for (int c = 0; c < layout.shape.value_columns; c++) {
     const uint64 value = entry.cls[c] == core::kValue ? entry.value[c] : 0;
-    hash = hash_combine(hash, hash_bytes_extended(reinterpret_cast<const unsigned char*>(&value), sizeof value,
-                                                  entry.cls[c]));
+    hash = hash_combine(
+        hash, hash_bytes_extended(reinterpret_cast<const unsigned char*>(&value), sizeof value, entry.cls[c]));
   }
   return static_cast<uint16>(hash ^ hash >> 16);
 }
@@ -116,11 +121,56 @@ void CompareFingerprints(Relation heap, Relation index, Tuplesortstate* entries,
   if (has_row) ReportRow(heap, index, row, "it is not in the index");
 }
 
+// Replay of the primary's WAL, where there is any, stands still from Begin to End.
+class ReplayPause {
+ public:
+  void Begin() {
+    in_recovery_ = RecoveryInProgress();
+    replayed_ = InvalidXLogRecPtr;
+    if (!in_recovery_) return;
+    if (GetRecoveryPauseState() != RECOVERY_PAUSED)
+      ereport(ERROR,
+              (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("omendb_check needs replay to be paused"),
+               errdetail("On a standby, replay changes the index while it is being read."),
+               errhint("Call pg_wal_replay_pause(), and afterwards pg_wal_replay_resume().")));
+    replayed_ = GetXLogReplayRecPtr(nullptr);
+  }
+
+  void End() const {
+    if (in_recovery_ && replayed_ != GetXLogReplayRecPtr(nullptr))
+      ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                      errmsg("replay went on while omendb_check was running"),
+                      errhint("Call pg_wal_replay_pause() and try again.")));
+  }
+
+  bool in_recovery() const { return in_recovery_; }
+
+ private:
+  bool in_recovery_;
+  XLogRecPtr replayed_;
+};
+
+// Rows, as a build of the index would see them under the caller's locks.
+void ScanRows(Relation heap, Relation index, bool in_recovery, Fingerprints* rows) {
+  IndexInfo* info = BuildIndexInfo(index);
+  // Without a lock that keeps writers out, a snapshot decides what is there.
+  info->ii_Concurrent = in_recovery;
+  if (in_recovery && index->rd_index->indcheckxmin &&
+      !TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data), GetTransactionSnapshot()->xmin))
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("index \"%s\" cannot be compared with its table yet", RelationGetRelationName(index)),
+                    errdetail("It is younger than the oldest running transaction.")));
+  table_index_build_scan(heap, index, info, true, false, VisitRow, rows, nullptr);
+}
+
 void Check(Oid index_oid, bool heap_all_indexed) {
+  ReplayPause pause;
+  pause.Begin();
+  const LOCKMODE lock = pause.in_recovery() ? AccessShareLock : ShareLock;
   // The table first, as everybody locks them.
   const Oid heap_oid = IndexGetRelation(index_oid, true);
-  const Relation heap = OidIsValid(heap_oid) ? table_open(heap_oid, ShareLock) : nullptr;
-  const Relation index = relation_open(index_oid, ShareLock);
+  const Relation heap = OidIsValid(heap_oid) ? table_open(heap_oid, lock) : nullptr;
+  const Relation index = relation_open(index_oid, lock);
   if (index->rd_rel->relkind != RELKIND_INDEX || index->rd_rel->relam != get_index_am_oid("omendb", false))
     ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
                     errmsg("\"%s\" is not an omendb index", RelationGetRelationName(index)),
@@ -143,8 +193,7 @@ void Check(Oid index_oid, bool heap_all_indexed) {
   } else {
     Fingerprints entries = BeginFingerprints(layout), rows = BeginFingerprints(layout);
     tree::CheckTree(tree_index, strategy, VisitEntry, &entries);
-    IndexInfo* info = BuildIndexInfo(index);
-    table_index_build_scan(heap, index, info, true, false, VisitRow, &rows, nullptr);
+    ScanRows(heap, index, pause.in_recovery(), &rows);
     tuplesort_performsort(entries.sort);
     tuplesort_performsort(rows.sort);
     CompareFingerprints(heap, index, entries.sort, rows.sort);
@@ -152,8 +201,9 @@ void Check(Oid index_oid, bool heap_all_indexed) {
     tuplesort_end(rows.sort);
   }
   FreeAccessStrategy(strategy);
-  relation_close(index, ShareLock);
-  table_close(heap, ShareLock);
+  pause.End();
+  relation_close(index, lock);
+  table_close(heap, lock);
 }
 
 }  // namespace
