@@ -194,9 +194,6 @@ void LeafReader::Init(const Index& index, MemoryContext context) {
   context_ = context;
   chunk_.pin = aside_.pin = InvalidBuffer;
   hint_ = InvalidBlockNumber;
-  const size_t scratch = core::EntriesBytes(kMaxDelta, index.shape.value_columns, false);
-  core::LayOutEntries(&scratch_, MemoryContextAlloc(context, scratch), kMaxDelta, index.shape.key_columns,
-                      index.shape.value_columns, false);
 }
 
 void LeafReader::Free() {
@@ -204,7 +201,7 @@ void LeafReader::Free() {
   DropAside();
   if (chunk_.memory != nullptr) pfree(chunk_.memory);
   if (aside_.memory != nullptr) pfree(aside_.memory);
-  pfree(scratch_.value[0]);
+  if (scratch_memory_ != nullptr) pfree(scratch_memory_);
 }
 
 void LeafReader::DropPin() {
@@ -325,6 +322,11 @@ bool LeafReader::Take(const NodePage& page, PageRange* range, Direction directio
                        &entries, 0);
     entries.count = wanted;
     return all;
+  }
+  if (scratch_memory_ == nullptr) {
+    const Shape& shape = index_.shape;
+    scratch_memory_ = MemoryContextAlloc(context_, core::EntriesBytes(kMaxDelta, shape.value_columns, false));
+    core::LayOutEntries(&scratch_, scratch_memory_, kMaxDelta, shape.key_columns, shape.value_columns, false);
   }
   // The first `wanted` of the union are among the first `wanted` of each part.
   if (!all) {

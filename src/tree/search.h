@@ -113,7 +113,8 @@ class LeafReader {
   Chunk chunk_;
   Chunk aside_;
   core::Entries scratch_;  // the delta's share of a merge
-  uint32 chunk_size_;      // entries to read at most next time; grows while a scan goes on
+  void* scratch_memory_;
+  uint32 chunk_size_;  // entries to read at most next time; grows while a scan goes on
   core::Bound next_;
   bool done_;
 
