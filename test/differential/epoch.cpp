@@ -1,0 +1,431 @@
+#include "differential/epoch.h"
+
+#include <algorithm>
+
+namespace omendb::differential {
+
+// A kind of statement: its name in the summary, how often it comes, what makes it.
+struct Epoch::Kind {
+  const char* name;
+  unsigned weight;
+  Group (*make)(Epoch&);
+};
+
+const Epoch::Kind Epoch::kKinds[] = {
+    {"select", 190, [](Epoch& e) { return e.Query(SelectQuery); }},
+    {"ordered", 110, [](Epoch& e) { return e.Ordered(); }},
+    {"min/max", 40, [](Epoch& e) { return e.Query(MinMaxQuery); }},
+    {"aggregate", 50, [](Epoch& e) { return e.Query(AggregateQuery); }},
+    {"group by", 35, [](Epoch& e) { return e.Query(GroupQuery); }},
+    {"distinct", 30, [](Epoch& e) { return e.Query(DistinctQuery); }},
+    {"window", 15, [](Epoch& e) { return e.Query(WindowQuery); }},
+    {"union", 15, [](Epoch& e) { return e.Query(UnionQuery); }},
+    {"join", 90, [](Epoch& e) { return e.TwoTableQuery(JoinQuery); }},
+    {"semi join", 30, [](Epoch& e) { return e.TwoTableQuery(SemiJoinQuery); }},
+    {"subquery", 25, [](Epoch& e) { return e.TwoTableQuery(SubqueryQuery); }},
+    {"lateral", 25, [](Epoch& e) { return e.TwoTableQuery(LateralQuery); }},
+    {"cursor", 15, [](Epoch& e) { return e.Cursor(); }},
+    {"prepared", 20, [](Epoch& e) { return e.Prepared(); }},
+    {"write", 110, [](Epoch& e) { return e.Write(); }},
+    {"transaction", 25, [](Epoch& e) { return e.Transaction(); }},
+    {"vacuum", 22, [](Epoch& e) { return e.Vacuum(); }},
+    {"analyze", 8, [](Epoch& e) { return e.Analyze(); }},
+    {"reindex", 5, [](Epoch& e) { return e.Reindex(); }},
+    {"truncate", 2, [](Epoch& e) { return e.Truncate(); }},
+    {"cluster", 2, [](Epoch& e) { return e.Cluster(); }},
+    {"replace index", 6, [](Epoch& e) { return e.ReplaceIndex(); }},
+    {"fillfactor", 3, [](Epoch& e) { return e.Fillfactor(); }},
+    {"check", 3, [](Epoch& e) { return e.Check(); }},
+};
+
+Epoch::Epoch(uint64_t seed, bool test_build) : random_(seed) {
+  const uint64_t size = random_.Below(100);
+  most_rows_ = size < 25 ? 40 : size < 70 ? 400 : size < 98 ? 2500 : 12000;
+  if (test_build && !random_.OneIn(3)) {
+    fixed_settings_.push_back("omendb.test_page_entries = " + std::to_string(4 + random_.Skewed() % 197));
+    fixed_settings_.push_back("omendb.test_delta_entries = " + std::to_string(random_.Between(1, 64)));
+  }
+  fixed_settings_.push_back(
+      "timezone = '" + std::string(Pick({"UTC", "America/New_York", "Asia/Kolkata", "Pacific/Kiritimati"}, random_)) +
+      "'");
+}
+
+std::vector<Group> Epoch::Begin() {
+  std::vector<Group> groups{Settings()};
+  const Table first = RandomTable("t", nullptr, random_);
+  tables_ = {first};
+  if (random_.OneIn(2)) tables_.push_back(RandomTable("u", &first, random_));
+  for (Table& table : tables_) {
+    std::string options;
+    if (random_.OneIn(3)) options = Optional(" WITH (fillfactor = " + std::to_string(random_.Between(10, 100)) + ")");
+    groups.push_back({"create table", {{table.CreateText() + options}}});
+    std::vector<Group> indexes;
+    for (uint64_t count = random_.OneIn(3) ? random_.Between(2, 4) : 1; count > 0; count--)
+      indexes.push_back({"create index", {{"CREATE INDEX " + AddIndex(&table, random_).text, Target::kIndexed}}});
+    std::vector<Group> data;
+    if (!random_.OneIn(8)) {
+      // Some thousands of rows at once only rarely: what is parsed three times is not what is tested.
+      uint64_t rows = random_.Below(most_rows_ / 2 + 1);
+      data.push_back({"write", {{InsertText(&table, rows + 1)}}});
+    }
+    const bool before = random_.OneIn(2);
+    groups.insert(groups.end(), before ? indexes.begin() : data.begin(), before ? indexes.end() : data.end());
+    groups.insert(groups.end(), before ? data.begin() : indexes.begin(), before ? data.end() : indexes.end());
+    if (!random_.OneIn(4)) groups.push_back({"vacuum", {{"VACUUM ANALYZE @" + table.name}}});
+  }
+  return groups;
+}
+
+Group Epoch::Next() {
+  if (--until_settings_ < 0) return Settings();
+  uint64_t total = 0;
+  for (const Kind& kind : kKinds) total += kind.weight;
+  uint64_t at = random_.Below(total);
+  const Kind* kind = kKinds;
+  for (; at >= kind->weight; kind++) at -= kind->weight;
+  Group group = kind->make(*this);
+  group.kind = kind->name;
+  return group;
+}
+
+// ---- Settings ----
+
+Group Epoch::Settings() {
+  until_settings_ = static_cast<int>(random_.Between(8, 40));
+  Group group{"settings", {{"RESET ALL", Target::kOnce}}};
+  const auto set = [&](const std::string& what) { group.statements.push_back({"SET " + what, Target::kOnce}); };
+  for (const std::string& what : fixed_settings_) set(what);
+  if (!random_.OneIn(4)) set("enable_seqscan = off");
+  for (const char* name : {"enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan", "enable_sort",
+                           "enable_material", "enable_memoize", "enable_incremental_sort", "enable_hashagg"})
+    if (random_.OneIn(4)) set(std::string(name) + " = off");
+  const uint64_t join = random_.Below(6);  // 0..2: the only one
+  if (join < 3) {
+    const char* const joins[] = {"enable_nestloop", "enable_mergejoin", "enable_hashjoin"};
+    for (uint64_t i = 0; i < 3; i++)
+      if (i != join) set(std::string(joins[i]) + " = off");
+  }
+  if (random_.OneIn(4)) set("random_page_cost = 0.01");
+  if (random_.OneIn(4)) set("plan_cache_mode = force_generic_plan");
+  if (random_.OneIn(8)) set("work_mem = '64kB'");
+  if (random_.OneIn(10))
+    set("default_transaction_isolation = " + std::string(Pick({"serializable", "'repeatable read'"}, random_)));
+  if (random_.OneIn(25)) {
+    for (const char* what : {"parallel_setup_cost = 0", "parallel_tuple_cost = 0", "min_parallel_table_scan_size = 0",
+                             "min_parallel_index_scan_size = 0", "max_parallel_workers_per_gather = 2"})
+      set(what);
+    until_settings_ = 12;
+  }
+  return group;
+}
+
+// ---- Queries ----
+
+void Epoch::Explain(Group* group, const std::string& query) {
+  if (random_.OneIn(30)) group->statements.push_back({"EXPLAIN (COSTS OFF) " + query, Target::kExplain});
+}
+
+Group Epoch::Query(std::string (*make)(const Focus&, Random&)) {
+  const std::string query = make(RandomFocus(AnyTable(), random_), random_);
+  Group group{"", {{query}}};
+  Explain(&group, query);
+  return group;
+}
+
+Group Epoch::Ordered() {
+  const std::string query = OrderedQuery(RandomFocus(AnyTable(), random_), true, random_);
+  Group group{"", {{query}}};
+  Explain(&group, query);
+  return group;
+}
+
+Group Epoch::TwoTableQuery(std::string (*make)(const Table&, const Table&, Random&)) {
+  const Table& left = AnyTable();
+  const Table& right = AnyTable();
+  const std::string query = make(left, right, random_);
+  Group group{"", {{query}}};
+  Explain(&group, query);
+  return group;
+}
+
+Group Epoch::Cursor() {
+  Table& table = AnyTable();
+  const std::string query = OrderedQuery(RandomFocus(table, random_), random_.OneIn(3), random_);
+  const int sort_keys = ComparisonOf(query).sort_keys;
+  const std::string marks = std::string(static_cast<size_t>(sort_keys), kSortKey) + kLimited;
+  const std::string name = Name("c") + "_#";
+  const bool hold = random_.OneIn(4), scroll = !random_.OneIn(4);
+  Group group{"", {}};
+  if (!hold || random_.OneIn(2)) group.transaction = random_.OneIn(3) ? Group::kRollback : Group::kCommit;
+  // The query's own marks are not of the DECLARE, which returns nothing.
+  group.statements.push_back(
+      {"DECLARE " + name + (scroll ? " SCROLL" : "") + " CURSOR" + (hold ? " WITH HOLD" : "") + " FOR " + query});
+  const auto fetch = [&](const std::string& what) {
+    group.statements.push_back(
+        {Pick({"FETCH ", "FETCH ", "FETCH ", "MOVE "}, random_) + what + " FROM " + name + marks});
+  };
+  for (uint64_t steps = random_.Between(3, 14); steps > 0; steps--) {
+    const std::string count = std::to_string(random_.OneIn(4) ? random_.Below(500) : random_.Below(12));
+    switch (scroll ? random_.Below(14) : 9 + random_.Below(5)) {
+      case 0:
+      case 1:
+      case 2:
+        fetch("BACKWARD " + count);
+        break;
+      case 3:
+        fetch("ABSOLUTE " + std::string(random_.OneIn(3) ? "-" : "") + count);
+        break;
+      case 4:
+        fetch("RELATIVE " + std::string(random_.OneIn(2) ? "-" : "") + count);
+        break;
+      case 5:
+        fetch(Pick({"FIRST", "LAST", "PRIOR", "NEXT"}, random_));
+        break;
+      case 6:
+        fetch(Pick({"ALL", "BACKWARD ALL"}, random_));
+        break;
+      case 7:
+      case 9:
+        group.statements.push_back({WriteText(&table)});
+        break;
+      case 10:
+        // What is left of it outlives the transaction, or is gone.
+        if (random_.OneIn(8)) group.statements.push_back({"COMMIT AND CHAIN"});
+        break;
+      default:
+        fetch("FORWARD " + count);
+    }
+  }
+  group.statements.push_back({"CLOSE " + name});
+  return group;
+}
+
+Group Epoch::Prepared() {
+  const Table& table = AnyTable();
+  const Focus focus = RandomFocus(table, random_);
+  const std::string name = Name("p") + "_#";
+  std::string types, where;
+  std::vector<const Operand*> parameters;
+  for (const Operand& operand : focus.operands) {
+    const std::string number = "$" + std::to_string(parameters.size() + 1);
+    std::string type = differential::Name(PickOf(Family(operand.base), random_));
+    std::string condition = operand.sql + Pick({" = ", " = ", " < ", " <= ", " >= ", " > "}, random_) + number;
+    if (random_.OneIn(4)) {
+      condition = operand.sql + " = ANY (" + number + ")";
+      type += "[]";
+    }
+    where += (where.empty() ? " WHERE " : " AND ") + WithAlias(condition, "");
+    types += (types.empty() ? "" : ", ") + type;
+    parameters.push_back(&operand);
+    if (random_.OneIn(3)) break;
+  }
+  Group group{"", {}};
+  group.statements.push_back({"PREPARE " + name + " (" + types + ") AS SELECT id, k1 FROM @" + table.name + where});
+  for (uint64_t times = random_.Between(1, 8); times > 0; times--) {
+    std::string arguments;
+    std::string rest = types;
+    for (const Operand* operand : parameters) {
+      const size_t comma = rest.find(", ");
+      const std::string type = rest.substr(0, comma);
+      rest = comma == std::string::npos ? "" : rest.substr(comma + 2);
+      const Value value = RandomValue(table, *operand, random_);
+      std::string argument = random_.OneIn(30) ? "NULL" : Literal(value);
+      if (type.back() == ']')
+        argument = "ARRAY[" + argument + ", " + Literal(RandomValue(table, *operand, random_)) + "]::" + type;
+      arguments += (arguments.empty() ? "" : ", ") + argument;
+    }
+    group.statements.push_back({"EXECUTE " + name + " (" + arguments + ")"});
+  }
+  group.statements.push_back({"DEALLOCATE " + name});
+  return group;
+}
+
+// ---- Writes ----
+
+std::string Epoch::InsertText(Table* table, uint64_t rows) {
+  std::string text = "INSERT INTO @" + table->name + " VALUES ";
+  bool first = true;
+  for (const std::string& row : RandomRows(table, rows, random_)) {
+    text += first ? row : Optional(", " + row);
+    first = false;
+  }
+  return text;
+}
+
+std::string Epoch::AlterRowsText(Table* table) {
+  const std::string where = RandomWhere(RandomFocus(*table, random_), "", random_);
+  std::string text;
+  if (random_.OneIn(3)) {
+    text = "DELETE FROM @" + table->name + where;
+    if (random_.OneIn(2)) text += " AND id % 3 = " + std::to_string(random_.Below(3));
+    if (random_.OneIn(30)) {
+      text = "DELETE FROM @" + table->name;
+      table->rows_at_most /= 2;  // it may be rolled back
+    }
+  } else {
+    const size_t column = random_.Below(table->columns.size());
+    const Operand operand = ColumnOperand(*table, column);
+    const std::string name = table->columns[column].name;
+    std::string set;
+    switch (random_.Below(6)) {
+      case 0:
+      case 1:
+        set = "v = v + 1";
+        break;
+      case 2:
+        set = name + " = " + (random_.OneIn(4) ? "NULL" : Literal(RandomValue(*table, operand, random_)));
+        break;
+      case 3:
+        // The same value: a new entry with equal keys.
+        set = name + " = " + name + ", v = v - 1";
+        break;
+      case 4: {
+        const Column& other = PickOf(table->columns, random_);
+        set = name + " = " + (other.base == operand.base ? other.name : name);
+        break;
+      }
+      default:
+        // May run over the type's end, and fail.
+        if (IsInteger(operand.base) || operand.base == Base::kDate)
+          set = name + " = " + name + Pick({" + 1", " - 1", " + 100"}, random_);
+        else if (IsFloat(operand.base))
+          set = name + " = -" + name;
+        else
+          set = name + " = " + Literal(RandomValue(*table, operand, random_));
+    }
+    text = "UPDATE @" + table->name + " SET " + set + where;
+  }
+  if (random_.OneIn(6)) text += " RETURNING id";
+  return text;
+}
+
+std::string Epoch::WriteText(Table* table) {
+  const uint64_t kind = random_.Below(20);
+  if (kind < 9 && table->rows_at_most < most_rows_) {
+    uint64_t rows = random_.OneIn(3) ? random_.Below(most_rows_ / 8 + 1) + 1 : random_.Between(1, 8);
+    return InsertText(table, std::min<uint64_t>(rows, 400));
+  }
+  if (kind < 11 && table->rows_at_most < most_rows_ / 2) {
+    table->rows_at_most *= 2;
+    std::string columns = "id + 1000, v";
+    for (const Column& column : table->columns) columns += ", " + column.name;
+    return "INSERT INTO @" + table->name + " SELECT " + columns + " FROM @" + table->name +
+           RandomWhere(RandomFocus(*table, random_), "", random_);
+  }
+  return AlterRowsText(table);
+}
+
+Group Epoch::Write() { return {"", {{WriteText(&AnyTable())}}}; }
+
+Group Epoch::Transaction() {
+  Group group{"", {}};
+  group.transaction = random_.OneIn(3) ? Group::kRollback : Group::kCommit;
+  std::vector<std::string> savepoints;
+  for (uint64_t steps = random_.Between(2, 12); steps > 0; steps--) {
+    Table& table = AnyTable();
+    switch (random_.Below(16)) {
+      case 0:
+      case 1:
+        savepoints.push_back("s" + std::to_string(savepoints.size() + 1));
+        group.statements.push_back({"SAVEPOINT " + savepoints.back()});
+        break;
+      case 2:
+      case 3:
+        if (savepoints.empty()) break;
+        group.statements.push_back({(random_.OneIn(3) ? "RELEASE " : "ROLLBACK TO ") + savepoints.back()});
+        savepoints.pop_back();
+        break;
+      case 4:
+        if (!random_.OneIn(6)) break;
+        group.statements.push_back({"TRUNCATE @" + table.name});
+        break;
+      case 5:
+        if (!random_.OneIn(4)) break;
+        group.statements.push_back({"REINDEX TABLE @" + table.name, Target::kIndexed});
+        break;
+      case 6:
+      case 7:
+      case 8:
+        group.statements.push_back({SelectQuery(RandomFocus(table, random_), random_)});
+        break;
+      case 9:
+        group.statements.push_back({OrderedQuery(RandomFocus(table, random_), true, random_)});
+        break;
+      default:
+        group.statements.push_back({WriteText(&table)});
+    }
+  }
+  return group;
+}
+
+// ---- Maintenance ----
+
+Group Epoch::Check() {
+  return {"check",
+          {{"SELECT c.relname, omendb_check(c.oid, true) FROM pg_class AS c JOIN pg_index AS i ON i.indexrelid = c.oid "
+            "WHERE c.relnamespace = 'o'::regnamespace",
+            Target::kCheck}}};
+}
+
+Group Epoch::Vacuum() {
+  const std::string name = AnyTable().name;
+  Group group{"",
+              {{Pick({"VACUUM @", "VACUUM @", "VACUUM ANALYZE @", "VACUUM (FREEZE) @", "VACUUM (INDEX_CLEANUP ON) @",
+                      "VACUUM (FULL) @"},
+                     random_) +
+                name}}};
+  if (random_.OneIn(8)) group.statements.push_back(Check().statements[0]);
+  return group;
+}
+
+Group Epoch::Analyze() { return {"", {{"ANALYZE @" + AnyTable().name}}}; }
+
+Group Epoch::Reindex() {
+  const Table& table = AnyTable();
+  const std::string concurrently = random_.OneIn(3) ? Optional(" CONCURRENTLY") : "";
+  std::string text = "REINDEX TABLE" + concurrently + " @" + table.name;
+  if (!table.indexes.empty() && random_.OneIn(2))
+    text = "REINDEX INDEX" + concurrently + " @" + PickOf(table.indexes, random_).name;
+  Group group{"", {{text, Target::kIndexed}}};
+  if (random_.OneIn(3)) group.statements.push_back(Check().statements[0]);
+  return group;
+}
+
+Group Epoch::Truncate() {
+  Table& table = AnyTable();
+  table.rows_at_most = 0;
+  return {"", {{"TRUNCATE @" + table.name}}};
+}
+
+Group Epoch::Cluster() {
+  const Table& table = AnyTable();
+  // Not of a partial index, nor in another order than its own; both fail on both copies alike.
+  if (table.indexes.empty()) return {"", {}};
+  return {"", {{"CLUSTER @" + table.name + " USING " + PickOf(table.indexes, random_).name, Target::kIndexed}}};
+}
+
+Group Epoch::ReplaceIndex() {
+  Table& table = AnyTable();
+  Group group{"", {}};
+  const std::string concurrently = random_.OneIn(4) ? Optional(" CONCURRENTLY") : "";
+  if (table.indexes.size() > 1 || (!table.indexes.empty() && random_.OneIn(3))) {
+    const size_t which = random_.Below(table.indexes.size());
+    group.statements.push_back({"DROP INDEX" + concurrently + " @" + table.indexes[which].name, Target::kIndexed});
+    table.indexes.erase(table.indexes.begin() + static_cast<ptrdiff_t>(which));
+  }
+  if (table.indexes.size() < 4) {
+    const std::string text = AddIndex(&table, random_).text;
+    group.statements.push_back({"CREATE INDEX" + concurrently + ' ' + text, Target::kIndexed});
+  }
+  return group;
+}
+
+Group Epoch::Fillfactor() {
+  const Table& table = AnyTable();
+  if (table.indexes.empty()) return {"", {}};
+  const std::string index = "ALTER INDEX @" + PickOf(table.indexes, random_).name;
+  if (random_.OneIn(4)) return {"", {{index + " RESET (fillfactor)", Target::kIndexed}}};
+  return {"", {{index + " SET (fillfactor = " + std::to_string(random_.Between(10, 100)) + ")", Target::kIndexed}}};
+}
+
+}  // namespace omendb::differential

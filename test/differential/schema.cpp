@@ -1,0 +1,227 @@
+#include "differential/schema.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "differential/statement.h"
+
+namespace omendb::differential {
+
+using test::Distribution;
+
+namespace {
+
+constexpr size_t kKnownValues = 48;
+
+Source RandomSource(Base base, Random& random) {
+  Source source{};
+  // The extremes are mixed in below; any bit pattern is kFullRange.
+  do {
+    source.distribution = static_cast<Distribution>(random.Below(static_cast<uint64_t>(Distribution::kFlights) + 1));
+  } while (source.distribution == Distribution::kExtremes);
+  source.start = Pick<int64_t>({0, 0, 0, -50, INT16_MAX - 100, INT32_MAX - 100, INT32_MIN, INT64_MAX - 1000}, random);
+  if (random.OneIn(8)) source.start = static_cast<int64_t>(random.Next());
+  source.scale = Pick<int64_t>({1, 1, 1, 2, 7, -3, 60000000, 86400000000}, random);
+  if (source.distribution == Distribution::kFlights && base == Base::kDate) source.scale = 1;
+  source.float_start = Pick({0.0, 0.0, -10.0, 1e15, -0.5}, random);
+  source.float_scale = Pick({1.0, 1.0, 0.5, 0.1, -0.25, 1e-310, 1e300}, random);
+  source.distinct = random.OneIn(3) ? random.Between(1, 20) : random.OneIn(3) ? random.Between(20, 200) : 0;
+  source.shuffled = random.OneIn(2);
+  source.null_percent = Pick({0u, 0u, 0u, 2u, 2u, 30u, 100u}, random);
+  source.extreme_percent = Pick({0u, 0u, 2u, 20u}, random);
+  return source;
+}
+
+Value FromDistance(const Column& column, uint64_t distance, Random& random) {
+  const Source& source = column.source;
+  if (source.distinct > 0) distance %= source.distinct;
+  if (source.distribution == Distribution::kFullRange && source.distinct == 0) return AnyValue(column.base, random);
+  if (IsFloat(column.base))
+    return FromDouble(column.base, source.float_start + static_cast<double>(distance) * source.float_scale);
+  const uint64_t n = static_cast<uint64_t>(source.start) + distance * static_cast<uint64_t>(source.scale);
+  return FromNumber(column.base, static_cast<int64_t>(n));
+}
+
+std::vector<std::string> RandomColumn(Column* column, uint64_t n, Random& random) {
+  Source& source = column->source;
+  std::vector<uint64_t> distances = test::Distances(source.distribution, n, random);
+  const uint64_t before = source.at;
+  if (!distances.empty() && source.distribution != Distribution::kZipf && random.OneIn(2))
+    source.at += distances.back() + 1;
+  if (source.shuffled)
+    for (size_t i = distances.size(); i > 1; i--) std::swap(distances[i - 1], distances[random.Below(i)]);
+  std::vector<std::string> out;
+  out.reserve(n);
+  for (uint64_t distance : distances) {
+    if (random.Below(100) < source.null_percent) {
+      out.emplace_back("NULL");
+      continue;
+    }
+    const Value value = random.Below(100) < source.extreme_percent ? PickOf(Extremes(column->base), random)
+                                                                   : FromDistance(*column, before + distance, random);
+    if (column->known.size() < kKnownValues)
+      column->known.push_back(value);
+    else if (random.OneIn(n / 16 + 2))
+      column->known[random.Below(kKnownValues)] = value;
+    out.push_back(Untyped(value));
+  }
+  return out;
+}
+
+// An expression that cannot fail, of a type that omendb has.
+Operand RandomExpression(const Table& table, Random& random) {
+  const Column& column = PickOf(table.columns, random);
+  const std::string name = '^' + column.name;
+  const auto literal = [&] { return Literal(PickOf(Extremes(column.base), random)); };
+  const Base wide = column.base == Base::kInt8 ? Base::kInt8 : Base::kInt4;
+  switch (random.Below(5)) {
+    case 0:
+      if (IsInteger(column.base)) return {"(" + name + " % 7)", wide, -1};
+      if (column.base == Base::kOid) return {"(" + name + "::int8 % 5)", Base::kInt8, -1};
+      return {"(" + name + " IS NULL)", Base::kBool, -1};
+    case 1:
+      if (IsInteger(column.base)) return {"(" + name + " & 15)", wide, -1};
+      return {"(" + name + " >= " + literal() + ")", Base::kBool, -1};
+    case 2:
+      return {"(^id % 10)", Base::kInt4, -1};
+    case 3:
+      return {"(" + name + " < " + literal() + ")", Base::kBool, -1};
+    default:
+      // A domain is not the type of an expression over it.
+      return {"coalesce(" + name + "::" + Name(column.base) + ", " + literal() + ")", column.base, -1};
+  }
+}
+
+std::string DomainName(Base base) {
+  std::string name = std::string("d_") + Name(base);
+  name.erase(std::remove(name.begin(), name.end(), '"'), name.end());
+  return name;
+}
+
+std::string RandomPredicate(const Table& table, Random& random) {
+  const Operand operand = ColumnOperand(table, random.Below(table.columns.size()));
+  switch (random.Below(4)) {
+    case 0:
+      return "^v < " + std::to_string(random.Between(10, 90));
+    case 1:
+      return operand.sql + " IS NOT NULL";
+    default:
+      return operand.sql + Pick({" < ", " >= ", " > ", " <= "}, random) + Literal(RandomValue(table, operand, random));
+  }
+}
+
+}  // namespace
+
+std::string Column::TypeName() const { return domain ? DomainName(base) : Name(base); }
+
+std::string Table::CreateText() const {
+  std::string text = "CREATE TABLE @" + name + " (id int4, v int4";
+  for (const Column& column : columns) text += ", " + column.name + ' ' + column.TypeName();
+  return text + ')';
+}
+
+Table RandomTable(const std::string& name, const Table* like, Random& random) {
+  Table table;
+  table.name = name;
+  const uint64_t columns = like != nullptr ? like->columns.size() : random.Between(1, 5);
+  for (uint64_t i = 0; i < columns; i++) {
+    Column column;
+    column.name = "k" + std::to_string(i + 1);
+    column.base =
+        like != nullptr ? PickOf(Family(like->columns[i].base), random) : static_cast<Base>(random.Below(kBases));
+    column.domain = random.OneIn(8);
+    column.source = RandomSource(column.base, random);
+    // Rows to join with are those of the same place.
+    if (like != nullptr && random.OneIn(2)) column.source = like->columns[i].source;
+    table.columns.push_back(column);
+  }
+  return table;
+}
+
+const Index& AddIndex(Table* table, Random& random) {
+  Index index;
+  index.name = table->name + "_i" + std::to_string(table->next_index++);
+  std::vector<size_t> order(table->columns.size());
+  for (size_t i = 0; i < order.size(); i++) order[i] = i;
+  for (size_t i = order.size(); i > 1; i--) std::swap(order[i - 1], order[random.Below(i)]);
+  const size_t keys = std::min<size_t>(order.size(), random.Between(1, 4));
+  std::string list;
+  for (size_t i = 0; i < keys; i++) {
+    IndexKey key{ColumnOperand(*table, order[i]), random.OneIn(3), false};
+    if (random.OneIn(12)) key.operand = RandomExpression(*table, random);
+    key.nulls_first = random.OneIn(3) ? !key.descending : key.descending;
+    std::string text = (i > 0 ? ", " : "") + WithAlias(key.operand.sql, "");
+    if (key.descending) text += " DESC";
+    if (key.nulls_first != key.descending) text += key.nulls_first ? " NULLS FIRST" : " NULLS LAST";
+    list += i > 0 ? Optional(text) : text;
+    index.keys.push_back(key);
+  }
+  index.text = index.name + " ON @" + table->name + " USING ~ (" + list + ')';
+  if (random.OneIn(4)) {
+    std::string include = Pick({"v", "id", "id, v"}, random);
+    for (size_t i = keys; i < order.size(); i++)
+      if (random.OneIn(2)) include += ", " + table->columns[order[i]].name;
+    index.text += Optional(" INCLUDE (" + include + ")");
+  }
+  if (random.OneIn(3)) index.text += Optional(" WITH (fillfactor = " + std::to_string(random.Between(10, 100)) + ")");
+  if (random.OneIn(8)) {
+    index.predicate = RandomPredicate(*table, random);
+    index.text += Optional(" WHERE " + WithAlias(index.predicate, ""));
+  }
+  table->indexes.push_back(index);
+  return table->indexes.back();
+}
+
+std::vector<std::string> RandomRows(Table* table, uint64_t n, Random& random) {
+  std::vector<std::string> rows(n);
+  for (std::string& row : rows) row = "(" + std::to_string(table->next_id++) + ", " + std::to_string(random.Below(100));
+  for (Column& column : table->columns) {
+    const std::vector<std::string> values = RandomColumn(&column, n, random);
+    for (size_t i = 0; i < n; i++) rows[i] += ", " + values[i];
+  }
+  for (std::string& row : rows) row += ')';
+  table->rows_at_most += n;
+  return rows;
+}
+
+Value RandomValue(const Table& table, const Operand& operand, Random& random) {
+  if (operand.column < 0) {
+    if (operand.base == Base::kBool || !random.OneIn(4))
+      return FromNumber(operand.base, static_cast<int64_t>(random.Below(16)));
+    return PickOf(Extremes(operand.base), random);
+  }
+  const Column& column = table.columns[static_cast<size_t>(operand.column)];
+  const uint64_t kind = random.Below(20);
+  if (kind < 2) return PickOf(Extremes(column.base), random);
+  if (kind < 4) return AnyValue(column.base, random);
+  if (kind < 6 || column.known.empty()) return FromDistance(column, random.Below(column.source.at + 200), random);
+  const Value& known = PickOf(column.known, random);
+  if (kind < 10) return Neighbour(known, random.OneIn(2) ? 1 : -1);
+  return known;
+}
+
+Operand ColumnOperand(const Table& table, size_t column) {
+  return {'^' + table.columns[column].name, table.columns[column].base, static_cast<int>(column)};
+}
+
+std::vector<std::pair<std::string, std::string>> Domains() {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (int i = 0; i < kBases; i++) {
+    const Base base = static_cast<Base>(i);
+    out.emplace_back(DomainName(base), "CREATE DOMAIN " + DomainName(base) + " AS " + Name(base));
+  }
+  return out;
+}
+
+std::string WithAlias(const std::string& sql, const std::string& alias) {
+  std::string out;
+  for (char c : sql) {
+    if (c == '^')
+      out += alias;
+    else
+      out += c;
+  }
+  return out;
+}
+
+}  // namespace omendb::differential
