@@ -56,14 +56,17 @@ bool DivideMerged(const Index& index, const NodePage& page, bool appending, Spli
   const Entries& all = split->loaded.entries;
   uint32 at = all.count / 2;
   split->left.delta_begin = split->left.delta_end = split->right.delta_begin = split->right.delta_end = 0;
+  // More than the test build's limit, if a page has far more already: it is halved
+  // again.
+  const uint32 most = Max(MaxPageEntries(), all.count - at);
   if (appending) {
     const size_t fill = FillBytes(index.rel, kPageCapacity, MaxImageBytes(index.shape, page.inner()));
-    const uint32 most = Min(all.count - 1, MaxPageEntries());
-    at = core::PlanPrefix(all.Slice(0, most), fill, most, &split->left.plan);
-  } else if (at <= MaxPageEntries()) {
+    const uint32 most_left = Min(all.count - 1, most);
+    at = core::PlanPrefix(all.Slice(0, most_left), fill, most_left, &split->left.plan);
+  } else {
     core::PlanNode(all.Slice(0, at), nullptr, &split->left.plan);
   }
-  if (at <= MaxPageEntries() && all.count - at <= MaxPageEntries()) {
+  if (all.count - at <= most) {
     core::PlanNode(all.Slice(at, all.count), nullptr, &split->right.plan);
     if (Fits(split->left, index.shape, page.inner()) && Fits(split->right, index.shape, page.inner())) {
       split->left.base = all.Slice(0, at);

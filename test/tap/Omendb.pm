@@ -19,7 +19,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw($soak $seed new_node prepare kill_server start_load finish_load check_all no_crash one_answer
-  scripted pick);
+  scripted pick test_points prepare_tour tour small_pages start_psql finish_psql wait_until_up log_size log_since);
 
 our $soak = $ENV{OMENDB_SOAK} || 1;
 our $seed = defined $ENV{OMENDB_SEED} ? $ENV{OMENDB_SEED} : int(rand(2**31));
@@ -44,6 +44,7 @@ max_connections = 40
 jit = off
 timezone = 'UTC'
 max_parallel_workers_per_gather = 0
+restart_after_crash = on
 # Nothing here takes as long, but for a process that waits for ever.
 statement_timeout = 120s
 END
@@ -87,6 +88,141 @@ BEGIN
 END $$;
 END
     return;
+}
+
+# ---- The test build: see src/pg/test_build.h ----
+
+# The names of the points; none if it is an ordinary build.
+sub test_points
+{
+    my ($node) = @_;
+    return split /, /,
+      $node->safe_psql('postgres', <<'END');
+LOAD 'omendb';
+SELECT setting FROM pg_settings WHERE name = 'omendb.test_points';
+END
+}
+
+# What makes pages and deltas small, at random: the `most` entries of a page are never more than that.
+sub small_pages
+{
+    my ($most) = @_;
+    return {
+        'omendb.test_page_entries' => pick(grep { $_ <= $most } 4, 5, 8, 16, 60, 300, 8192),
+        'omendb.test_delta_entries' => pick(grep { $_ <= $most } 1, 2, 3, 8, 64)
+    };
+}
+
+sub prepare_tour
+{
+    my ($node) = @_;
+    # Nobody else looks after it: each statement finds what the one before left.
+    $node->safe_psql('postgres', <<'END');
+CREATE TABLE tour (k int8, a int4) WITH (autovacuum_enabled = off);
+CREATE INDEX tour_k ON tour USING omendb (k);
+CREATE TABLE unfinished (k int8) WITH (autovacuum_enabled = off);
+CREATE INDEX unfinished_k ON unfinished USING omendb (k);
+END
+    return;
+}
+
+# A list of statements that passes every point, each at least once, when pages are small: the table and its indexes are
+# filled, thinned out, emptied, recycled, filled again and rebuilt.  With `order`, a value of omendb.test_point, it is
+# `turns` such lists, and the order is given in front of one of the first list's statements.
+#
+# A split is only met behind a right-link while it has no downlink.  For that an error first stops one there.
+sub tour
+{
+    my (%options) = @_;
+    my ($order, $turns) = ($options{order}, $options{turns} || 1);
+    my @statements = (
+        'DROP INDEX IF EXISTS tour_ak',
+        'TRUNCATE tour',
+        'INSERT INTO tour SELECT (random() * 1e9)::int8, random() * 10 FROM generate_series(1, 200)',
+        'CREATE INDEX tour_ak ON tour USING omendb (a, k DESC) INCLUDE (k)',
+        'INSERT INTO tour SELECT (random() * 1e9)::int8, random() * 10 FROM generate_series(1, 100)',
+        'SELECT count(k) FROM tour WHERE a = 5 AND k > 300000000',
+        'UPDATE tour SET k = (random() * 1e9)::int8 WHERE a = 3',
+        'DELETE FROM tour WHERE a < 5',
+        'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) tour',
+        'SELECT k FROM tour WHERE k BETWEEN 0 AND 500000000 ORDER BY k DESC LIMIT 3',
+        'DELETE FROM tour',
+        'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) tour',
+        'SELECT txid_current()',
+        'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) tour',
+        'INSERT INTO tour SELECT (random() * 1e9)::int8, random() * 10 FROM generate_series(1, 100)',
+        'REINDEX INDEX tour_k',
+        # Under wal_level = minimal nothing of it is in the WAL.
+        <<'END',
+BEGIN;
+DROP TABLE IF EXISTS fresh;
+CREATE TABLE fresh (k int8) WITH (autovacuum_enabled = off);
+CREATE INDEX fresh_early ON fresh USING omendb (k);
+INSERT INTO fresh SELECT (random() * 1e9)::int8 FROM generate_series(1, 50);
+CREATE INDEX fresh_late ON fresh USING omendb (k DESC);
+INSERT INTO fresh SELECT (random() * 1e9)::int8 FROM generate_series(1, 20);
+COMMIT
+END
+    );
+    if (defined $order && $order =~ /^move-right=/)
+    {
+        # One descent for each part of the range: some end behind the split.
+        @statements = (
+            'TRUNCATE unfinished',
+            "SET omendb.test_point = 'split-written=error, $order'",
+            'INSERT INTO unfinished SELECT (random() * 1e9)::int8 FROM generate_series(1, 200)',
+            'SELECT count(t.k) FROM generate_series(0, 1000000000, 2000000) AS g,'
+              . ' LATERAL (SELECT k FROM unfinished WHERE k = g) AS t');
+        $order = undef;
+    }
+    my @all = (@statements) x $turns;
+    splice @all, int(rand(@statements)), 0, "SET omendb.test_point = '$order'" if defined $order;
+    my $settings = $options{settings} || small_pages(8);
+    return join ";\n", "LOAD 'omendb'", 'SET enable_seqscan = off', 'SET enable_bitmapscan = off',
+      'SET enable_hashjoin = off', 'SET enable_mergejoin = off', 'SET client_min_messages = warning',
+      (map { "SET $_ = $settings->{$_}" } sort keys %$settings), @all, '';
+}
+
+# Runs psql in the background on a text.
+sub start_psql
+{
+    my ($node, $text) = @_;
+    my $output = '';
+    my $handle = IPC::Run::start(
+        [ 'psql', '-X', '-q', '-A', '-t', '-h', $node->host, '-p', $node->port, '-f', scripted($text), 'postgres' ],
+        '<', \undef, '>', \$output, '2>&1');
+    return { handle => $handle, output => \$output };
+}
+
+# Waits for its end, and returns what it said.
+sub finish_psql
+{
+    my ($psql) = @_;
+    IPC::Run::finish($psql->{handle});
+    return ${ $psql->{output} };
+}
+
+# After a crash of one process the postmaster starts the server again.
+sub wait_until_up
+{
+    my ($node) = @_;
+    for (my $end = time + 60; time < $end; sleep 0.02)
+    {
+        return if $node->psql('postgres', 'SELECT 1') == 0;
+    }
+    die "the server does not come back\n";
+}
+
+sub log_size
+{
+    my ($node) = @_;
+    return -s $node->logfile;
+}
+
+sub log_since
+{
+    my ($node, $offset) = @_;
+    return slurp_file($node->logfile, $offset);
 }
 
 # One of the arguments.
@@ -143,7 +279,7 @@ sub scripted
 }
 
 # Starts pgbench in the background: `clients`, `seconds`, perhaps a `rate` of transactions a second; `scripts` are pairs
-# of weight and text.
+# of weight and text, `settings` are those of its sessions.
 sub start_load
 {
     my ($node, %load) = @_;
@@ -151,6 +287,8 @@ sub start_load
     my @files;
     while (my ($weight, $text) = splice @pairs, 0, 2) { push @files, '-f', scripted($text) . "\@$weight" }
     my $output = '';
+    my $settings = $load{settings} || {};
+    local $ENV{PGOPTIONS} = join ' ', map { "-c $_=$settings->{$_}" } sort keys %$settings;
     my $handle = IPC::Run::start(
         [
             'pgbench', '-n', '-M', 'prepared', '-h', $node->host, '-p', $node->port, '-c', $load{clients},
@@ -183,10 +321,12 @@ sub check_all
 }
 
 # No process of the server died but by our hand, and nobody met a page that is damaged.
+#
+# In an assert-enabled server that includes what a transaction left pinned or locked.
 sub no_crash
 {
     my ($node, $name, $pattern) = @_;
-    $pattern ||= qr/PANIC|TRAP:|was terminated by signal (?!9\b)|corrupted page|does not agree with/;
+    $pattern ||= qr/PANIC|TRAP:|was terminated by signal (?!9\b)|corrupted page|does not agree with|leak/;
     my @lines = grep { /$pattern/ } split /\n/, slurp_file($node->logfile);
     return ok(!@lines, "$name: nothing of the kind in the server's log")
       || diag(join "\n", @lines[ 0 .. min(9, $#lines) ]);
