@@ -2,6 +2,8 @@
 
 #include "am/quals.h"
 
+#include "am/local_time.h"
+
 extern "C" {
 #include "access/stratnum.h"
 #include "catalog/pg_type_d.h"
@@ -11,6 +13,7 @@ extern "C" {
 #include "utils/float.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 }
 
 namespace omendb::am {
@@ -77,7 +80,38 @@ Domain DomainOf(Oid type) {
   pg_unreachable();
 }
 
+// A timestamp column compared with an instant: piece by piece of the time zone, the
+// instant's own local time.
+int LocalTimeCuts(TimestampTz instant, Cut* cuts) {
+  LocalTimePiece pieces[kMaxLocalTimePieces];
+  const int count = LocalTimePiecesAround(instant, pieces);
+  for (int i = 0; i < count; i++) {
+    cuts[i].begin = core::OrdinalFromInt64(pieces[i].begin);
+    cuts[i].end = i + 1 < count ? core::OrdinalFromInt64(pieces[i + 1].begin) : OrdinalLimit(ColumnType::kInt64);
+    cuts[i].low = core::OrdinalFromInt64(instant + pieces[i].offset);
+    cuts[i].high = cuts[i].low + 1;
+  }
+  return count;
+}
+
 bool Before(const Interval& a, const Interval& b) { return a.cls != b.cls ? a.cls < b.cls : a.low < b.low; }
+
+// The union of intervals of values: sorted, without overlaps.  Returns how many are left.
+int Unite(Interval* intervals, int count) {
+  std::sort(intervals, intervals + count, Before);
+  int kept = 0;
+  for (int i = 0; i < count; i++) {
+    const Interval& next = intervals[i];
+    if (kept > 0 && (next.low == 0 || next.low - 1 <= intervals[kept - 1].high))
+      intervals[kept - 1].high = Max(intervals[kept - 1].high, next.high);
+    else
+      intervals[kept++] = next;
+  }
+  return kept;
+}
+
+// The most intervals that one comparison allows.
+constexpr int kMaxCuts = kMaxLocalTimePieces;
 
 }  // namespace
 
@@ -134,6 +168,7 @@ void Quals::Set(const ScanKeyData* keys, int count) {
 void Quals::AddKey(const ScanKeyData& key) {
   const int column = key.sk_attno - 1;
   Interval interval;
+  Interval intervals[kMaxCuts];
   if ((key.sk_flags & SK_ROW_HEADER) != 0) elog(ERROR, "omendb: row comparisons are not index conditions");
   if ((key.sk_flags & SK_SEARCHNULL) != 0) {
     interval = {layout_->key[column].NullClass(), 0, 0};
@@ -146,8 +181,8 @@ void Quals::AddKey(const ScanKeyData& key) {
   // The operators are strict: a comparison with NULL is never true.
   if ((key.sk_flags & SK_ISNULL) != 0) return Intersect(column, nullptr, 0);
   if ((key.sk_flags & SK_SEARCHARRAY) == 0) {
-    const int count = IntervalOf(column, key.sk_strategy, key.sk_subtype, key.sk_argument, &interval);
-    return Intersect(column, &interval, count);
+    const int count = IntervalsOf(column, key.sk_strategy, key.sk_subtype, key.sk_argument, intervals);
+    return Intersect(column, intervals, count <= 1 ? count : Unite(intervals, count));
   }
 
   const MemoryContext old_context = MemoryContextSwitchTo(context_);
@@ -160,29 +195,33 @@ void Quals::AddKey(const ScanKeyData& key) {
   int count;
   get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
   deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &elements, &nulls, &count);
-  if (count > scratch_capacity_) {
-    if (scratch_ != nullptr) pfree(scratch_);
-    scratch_ = static_cast<Interval*>(MemoryContextAllocHuge(context_, static_cast<Size>(count) * sizeof(Interval)));
-    scratch_capacity_ = count;
-  }
   int found = 0;
-  for (int i = 0; i < count; i++)
-    if (!nulls[i]) found += IntervalOf(column, key.sk_strategy, key.sk_subtype, elements[i], &scratch_[found]);
+  for (int i = 0; i < count; i++) {
+    if (nulls[i]) continue;
+    ReserveScratch(found, count - i);
+    found += IntervalsOf(column, key.sk_strategy, key.sk_subtype, elements[i], &scratch_[found]);
+  }
   pfree(elements);
   pfree(nulls);
   if (array != reinterpret_cast<ArrayType*>(DatumGetPointer(key.sk_argument))) pfree(array);
   MemoryContextSwitchTo(old_context);
 
-  // The union of the elements' intervals: sorted, without overlaps.
-  std::sort(scratch_, scratch_ + found, Before);
-  int kept = 0;
-  for (int i = 0; i < found; i++) {
-    if (kept > 0 && scratch_[i].low <= scratch_[kept - 1].high)
-      scratch_[kept - 1].high = Max(scratch_[kept - 1].high, scratch_[i].high);
-    else
-      scratch_[kept++] = scratch_[i];
+  Intersect(column, scratch_, Unite(scratch_, found));
+}
+
+// Makes room in the scratch array, which holds `used` intervals, for those of one more
+// value, and guesses how much the rest will take.
+void Quals::ReserveScratch(int used, int values_left) {
+  if (scratch_capacity_ - used >= kMaxCuts) return;
+  const int capacity = Max(used + values_left, 2 * scratch_capacity_) + kMaxCuts;
+  Interval* grown =
+      static_cast<Interval*>(MemoryContextAllocHuge(context_, static_cast<Size>(capacity) * sizeof(Interval)));
+  if (scratch_ != nullptr) {
+    memcpy(grown, scratch_, static_cast<Size>(used) * sizeof(Interval));
+    pfree(scratch_);
   }
-  Intersect(column, scratch_, kept);
+  scratch_ = grown;
+  scratch_capacity_ = capacity;
 }
 
 void Quals::Intersect(int column, const Interval* other, int count) {
@@ -224,69 +263,75 @@ void Quals::Intersect(int column, const Interval* other, int count) {
   if (set.count == 0) empty_ = true;
 }
 
-int Quals::IntervalOf(int column, StrategyNumber strategy, Oid subtype, Datum value, Interval* out) {
+// The ordinals that a comparison allows, as up to kMaxCuts intervals.
+int Quals::IntervalsOf(int column, StrategyNumber strategy, Oid subtype, Datum value, Interval* out) {
   const KeyColumn& key = layout_->key[column];
-  u128 low, high;  // ordinals below low are less than the value, those from high on greater
-  Cuts(column, subtype, value, &low, &high);
-  u128 begin = 0, end = OrdinalLimit(key.type);
-  switch (strategy) {
-    case BTLessStrategyNumber:
-      end = low;
-      break;
-    case BTLessEqualStrategyNumber:
-      end = high;
-      break;
-    case BTEqualStrategyNumber:
-      begin = low;
-      end = high;
-      break;
-    case BTGreaterEqualStrategyNumber:
-      begin = low;
-      break;
-    case BTGreaterStrategyNumber:
-      begin = high;
-      break;
-    default:
-      elog(ERROR, "unrecognized strategy number: %d", strategy);
+  Cut cuts[kMaxCuts];
+  const int count = Cuts(column, subtype, value, cuts);
+  int found = 0;
+  for (int i = 0; i < count; i++) {
+    const Cut& cut = cuts[i];
+    u128 begin = cut.begin, end = cut.end;
+    switch (strategy) {
+      case BTLessStrategyNumber:
+        end = Min(end, cut.low);
+        break;
+      case BTLessEqualStrategyNumber:
+        end = Min(end, cut.high);
+        break;
+      case BTEqualStrategyNumber:
+        begin = Max(begin, cut.low);
+        end = Min(end, cut.high);
+        break;
+      case BTGreaterEqualStrategyNumber:
+        begin = Max(begin, cut.low);
+        break;
+      case BTGreaterStrategyNumber:
+        begin = Max(begin, cut.high);
+        break;
+      default:
+        elog(ERROR, "unrecognized strategy number: %d", strategy);
+    }
+    if (begin >= end) continue;
+    const uint64 first = static_cast<uint64>(begin), last = static_cast<uint64>(end - 1);
+    if (key.descending)
+      out[found++] = {core::kValue, key.Stored(last), key.Stored(first)};
+    else
+      out[found++] = {core::kValue, first, last};
   }
-  if (begin >= end) return 0;
-  const uint64 first = static_cast<uint64>(begin), last = static_cast<uint64>(end - 1);
-  if (key.descending)
-    *out = {core::kValue, key.Stored(last), key.Stored(first)};
-  else
-    *out = {core::kValue, first, last};
-  return 1;
+  return found;
 }
 
-void Quals::Cuts(int column, Oid subtype, Datum value, u128* low, u128* high) {
+int Quals::Cuts(int column, Oid subtype, Datum value, Cut* cuts) {
   const KeyColumn& key = layout_->key[column];
-  if (subtype == InvalidOid || subtype == key.opcintype) {
-    *low = OrdinalOfDatum(key.type, value).ordinal;
-    *high = *low + 1;
-    return;
-  }
+  const u128 limit = OrdinalLimit(key.type);
+  cuts->begin = 0;
+  cuts->end = limit;
   int64 integer;
-  if (IntegerOf(subtype, value, &integer)) {
-    const u128 limit = OrdinalLimit(key.type);
+  if (subtype == InvalidOid || subtype == key.opcintype) {
+    cuts->low = OrdinalOfDatum(key.type, value).ordinal;
+    cuts->high = cuts->low + 1;
+  } else if (IntegerOf(subtype, value, &integer)) {
     if (integer < IntegerFromOrdinal(key.type, 0)) {
-      *low = *high = 0;
+      cuts->low = cuts->high = 0;
     } else if (integer > IntegerFromOrdinal(key.type, static_cast<uint64>(limit - 1))) {
-      *low = *high = limit;
+      cuts->low = cuts->high = limit;
     } else {
       // In range: the same integer, by the column's own order.
-      *low = static_cast<uint64>(integer) - static_cast<uint64>(IntegerFromOrdinal(key.type, 0));
-      *high = *low + 1;
+      cuts->low = static_cast<uint64>(integer) - static_cast<uint64>(IntegerFromOrdinal(key.type, 0));
+      cuts->high = cuts->low + 1;
     }
-    return;
+  } else if (key.type == ColumnType::kFloat64 && subtype == FLOAT4OID) {
+    cuts->low = core::OrdinalFromDouble(static_cast<double>(DatumGetFloat4(value))).ordinal;
+    cuts->high = cuts->low + 1;
+  } else if (key.opcintype == TIMESTAMPOID && subtype == TIMESTAMPTZOID) {
+    return LocalTimeCuts(DatumGetTimestampTz(value), cuts);
+  } else {
+    FmgrInfo* compare = ComparisonWith(column, subtype);
+    cuts->low = FirstNotBelow(column, compare, value, false);
+    cuts->high = FirstNotBelow(column, compare, value, true);
   }
-  if (key.type == ColumnType::kFloat64 && subtype == FLOAT4OID) {
-    *low = core::OrdinalFromDouble(static_cast<double>(DatumGetFloat4(value))).ordinal;
-    *high = *low + 1;
-    return;
-  }
-  FmgrInfo* compare = ComparisonWith(column, subtype);
-  *low = FirstNotBelow(column, compare, value, false);
-  *high = FirstNotBelow(column, compare, value, true);
+  return 1;
 }
 
 // The first ordinal of the column's type whose value is >= (or, with `above`, >)

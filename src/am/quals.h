@@ -35,6 +35,13 @@ struct ColumnSet {
   Interval* interval;
 };
 
+// How a value of any type of the family divides the ordinals [begin, end) of a column:
+// those below `low` are less than the value, those from `high` on greater.
+struct Cut {
+  core::u128 begin, end;
+  core::u128 low, high;
+};
+
 // A three-way comparison of a key column's type with another type of its family.
 struct CrossTypeComparison {
   Oid subtype;
@@ -76,11 +83,12 @@ class Quals {
  private:
   void AddKey(const ScanKeyData& key);
   void Intersect(int column, const Interval* other, int count);
-  int IntervalOf(int column, StrategyNumber strategy, Oid subtype, Datum value, Interval* out);
-  void Cuts(int column, Oid subtype, Datum value, core::u128* low, core::u128* high);
+  int IntervalsOf(int column, StrategyNumber strategy, Oid subtype, Datum value, Interval* out);
+  int Cuts(int column, Oid subtype, Datum value, Cut* cuts);
   core::u128 FirstNotBelow(int column, FmgrInfo* compare, Datum value, bool above);
   FmgrInfo* ComparisonWith(int column, Oid subtype);
   void Span(core::Bound* low, core::Bound* high) const;
+  void ReserveScratch(int used, int values_left);
 
   const Layout* layout_;
   MemoryContext context_;
