@@ -11,7 +11,8 @@ DOCS = README.md
 # Downward: each folder depends on the ones after it only.
 OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/am/*.cpp src/tree/*.cpp src/pg/*.cpp src/core/*.cpp)))
 
-REGRESS = integer datetime timezone float other_types nulls multicolumn include options unsupported opclass dml deep
+REGRESS = integer datetime timezone float other_types nulls multicolumn include options unsupported opclass \
+  build dml deep
 REGRESS_OPTS = --inputdir=. --outputdir=.
 
 PG_CONFIG ?= pg_config

@@ -82,6 +82,8 @@ class Sorter {
     if (in_order_ && count_ > 0 && Compare(RowAt(count_ - 1), row) > 0) in_order_ = false;
     if ((count_ + 1) * RowBytes() > capacity_bytes_ && !Grow()) {
       StartSpilling();
+      // Rows that spill have classes; this one was made before.
+      ToRow(entry, row);
       Spill(row);
       return;
     }
