@@ -12,6 +12,7 @@ DOCS = README.md
 OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/am/*.cpp src/tree/*.cpp src/pg/*.cpp src/core/*.cpp)))
 
 REGRESS = integer datetime timezone float other_types nulls multicolumn include options unsupported opclass \
+  build check dml deep \
   build dml deep
 REGRESS_OPTS = --inputdir=. --outputdir=.
 
