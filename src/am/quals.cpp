@@ -26,6 +26,8 @@ namespace {
 
 constexpr StrategyNumber kOrderProc = 1;
 
+bool IsIntegerType(Oid type) { return type == INT2OID || type == INT4OID || type == INT8OID; }
+
 bool IntegerOf(Oid type, Datum value, int64* result) {
   switch (type) {
     case INT2OID:
@@ -311,7 +313,8 @@ int Quals::Cuts(int column, Oid subtype, Datum value, Cut* cuts) {
   if (subtype == InvalidOid || subtype == key.opcintype) {
     cuts->low = OrdinalOfDatum(key.type, value).ordinal;
     cuts->high = cuts->low + 1;
-  } else if (IntegerOf(subtype, value, &integer)) {
+  } else if (IsIntegerType(key.opcintype) && IntegerOf(subtype, value, &integer)) {
+    // (Other types have integers inside, too: only their own functions know what a comparison of them means.)
     if (integer < IntegerFromOrdinal(key.type, 0)) {
       cuts->low = cuts->high = 0;
     } else if (integer > IntegerFromOrdinal(key.type, static_cast<uint64>(limit - 1))) {
