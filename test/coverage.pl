@@ -23,7 +23,7 @@ my %count;
 foreach my $object (@objects)
 {
     # An object whose counts are missing was never loaded; gcov then counts zero for each line, as it should.
-    open my $gcov, '-|', 'gcov', '--json-format', '--stdout', $object or die "gcov: $!\n";
+    open my $gcov, '-|', "gcov --json-format --stdout '$object' 2>/dev/null" or die "gcov: $!\n";
     my @documents = <$gcov>;
     close $gcov or die "gcov cannot read $object\n";
     foreach my $document (map { decode_json($_) } @documents)
