@@ -35,13 +35,14 @@ regress_wrapped() {
 }
 
 # Valgrind's memcheck knows PostgreSQL's memory contexts here, so it sees the use of what was freed or never written.
+# VALGRIND_OPTS=--track-origins=yes tells where the latter comes from, and takes twice as long.
 step_valgrind() {
   need_packages "${packages_build[@]}" "${packages_test[@]}" valgrind libc6-dbg >>"$log_file"
   test_server=(valgrind valgrind)
   use_test_server
   # Each process opens a report; those that stay empty say nothing.
   wrap_postgres <<'END'
-exec valgrind --quiet --trace-children=yes --track-origins=yes --leak-check=no --num-callers=30 \
+exec valgrind --quiet --trace-children=yes --leak-check=no --num-callers=30 \
   --suppressions="${postgres%/bin/*}/share/valgrind.supp" --log-file="$reports/%p" "$postgres" "$@"
 END
   regress_wrapped
