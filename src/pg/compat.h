@@ -6,6 +6,7 @@
 
 extern "C" {
 #include "access/genam.h"
+#include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/rel.h"
@@ -30,6 +31,13 @@ inline Buffer ExtendRelation(Relation rel) {
   if (shared) UnlockRelationForExtension(rel, ExclusiveLock);
   return buffer;
 #endif
+}
+
+// Whether this backend holds the content lock of a pinned buffer.
+inline bool IsLockedByMe(Buffer buffer) {
+  if (BufferIsLocal(buffer)) return false;
+  BufferDesc* descriptor = GetBufferDescriptor(static_cast<uint32>(buffer - 1));
+  return LWLockHeldByMe(BufferDescriptorGetContentLock(descriptor));
 }
 
 // Raises "snapshot too old" where the version still has that feature.

@@ -52,7 +52,7 @@ class Checker {
 
   void Run() {
     ReadCopy(kMetaBlock);
-    if ((SpecialOf(copy_)->flags & kMetaPage) == 0) Fail(kMetaBlock, "it is not a metapage");
+    if (PageIsNew(copy_) || (SpecialOf(copy_)->flags & kMetaPage) == 0) Fail(kMetaBlock, "it is not a metapage");
     Mark(kMetaBlock);
 
     ReadCopy(kRootBlock);
@@ -77,7 +77,8 @@ class Checker {
 
   void ReadCopy(BlockNumber block) {
     CHECK_FOR_INTERRUPTS();
-    if (block >= blocks_) Fail(block, "a link leads to it, but the file ends before");
+    if (block >= blocks_)
+      Fail(block, block <= kRootBlock ? "the file ends before it" : "a link leads to it, but the file ends before");
     const Buffer buffer = ReadBufferExtended(index_.rel, MAIN_FORKNUM, block, RBM_NORMAL, strategy_);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     memcpy(copy_, BufferGetPage(buffer), BLCKSZ);

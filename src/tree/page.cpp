@@ -5,6 +5,7 @@
 #include "pg/compat.h"
 
 extern "C" {
+#include "access/htup_details.h"
 #include "port/pg_crc32c.h"
 #include "storage/indexfsm.h"
 #include "utils/memutils.h"
@@ -54,6 +55,30 @@ pg_crc32c PageCrc(Page page, BlockNumber block) {
   return crc;
 }
 
+// Whether the TIDs of a leaf can be given to PostgreSQL: it trusts that offsets are
+// possible ones, and to read the block InvalidBlockNumber extends a table.
+bool TidsAreValid(const NodePage& page) {
+  const auto is_valid = [](uint32 offset) { return offset >= FirstOffsetNumber && offset <= MaxHeapTuplesPerPage; };
+  const core::Node& node = page.node();
+  const NodeHeader& header = node.header();
+  if (header.count > 0) {
+    const uint32 last_offset = uint32{header.tid_bias} + header.tid_span;
+    if (!is_valid(header.tid_bias) || !is_valid(last_offset)) return false;
+    uint64_t numbers[256], largest = 0;
+    for (uint32 begin = 0; begin < header.count; begin += lengthof(numbers)) {
+      const uint32 end = Min(header.count, begin + lengthof(numbers));
+      node.tid_column().Decode(begin, end, numbers);
+      for (uint32 i = 0; i < end - begin; i++) largest = Max(largest, numbers[i]);
+    }
+    if (largest >= uint64{InvalidBlockNumber} * (uint64{header.tid_span} + 1)) return false;
+  }
+  for (uint32 rank = 0; rank < page.delta_count(); rank++) {
+    const core::Tid tid = page.DeltaTidAt(rank);
+    if (!is_valid(static_cast<uint32>(core::TidOffset(tid))) || core::TidBlock(tid) == InvalidBlockNumber) return false;
+  }
+  return true;
+}
+
 constexpr const char* kUnknownVersion = "its format version is not known";
 
 // What a backend remembers of an index in rd_amcache: which blocks it has
@@ -93,6 +118,28 @@ void Verify(Relation rel, const Shape& shape, Buffer buffer) {
   const char* problem;
   if (!PageIsSound(page, shape, block, &problem)) ReportUnsound(rel, page, block, problem);
   RememberVerified(rel, block);
+}
+
+// Past the end of the file the error would be PostgreSQL's, and say nothing of a
+// damaged index; and to read InvalidBlockNumber would extend the file.
+void ExpectInFile(Relation rel, BlockNumber block) {
+  if (block >= RelationGetNumberOfBlocks(rel))
+    ReportCorruption(rel, block,
+                     block <= kRootBlock ? "the file ends before it" : "a link leads to it, but the file ends before");
+}
+
+// Verifies a page that this backend has not met, and before it the metapage:
+// whoever comes by a cold relation also learns whether it is ours at all.
+void VerifyFirst(Relation rel, const Shape& shape, Buffer buffer) {
+  if (!IsVerified(rel, kMetaBlock) && BufferGetBlockNumber(buffer) != kMetaBlock) {
+    const Buffer meta = ReadBuffer(rel, kMetaBlock);
+    LockBuffer(meta, BUFFER_LOCK_SHARE);
+    Verify(rel, shape, meta);
+    if ((SpecialOf(BufferGetPage(meta))->flags & kMetaPage) == 0)
+      ReportCorruption(rel, kMetaBlock, "it is not a metapage");
+    UnlockReleaseBuffer(meta);
+  }
+  Verify(rel, shape, buffer);
 }
 
 template <typename T>
@@ -328,25 +375,26 @@ bool PageIsSound(Page page, const Shape& shape, BlockNumber block, const char** 
     seen |= UINT64CONST(1) << order[rank];
   }
   if (view.inner() && view.node().count() == 0) return fails("it is an inner page without children");
+  if (view.node().has_high_fence() != (view.right() != InvalidBlockNumber))
+    return fails("it must have a high fence exactly if it has a right sibling");
+  if (!view.inner() && !TidsAreValid(view)) return fails("an entry's TID is not valid");
   return true;
+}
+
+Buffer PinPage(Relation rel, BlockNumber block, BufferAccessStrategy strategy) {
+  if (!IsVerified(rel, block)) ExpectInFile(rel, block);
+  return ReadBufferExtended(rel, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
 }
 
 void LockPage(Relation rel, const Shape& shape, Buffer buffer, int lock_mode) {
   LockBuffer(buffer, lock_mode);
   if (likely(IsVerified(rel, BufferGetBlockNumber(buffer)))) return;
-  // Whoever comes by a cold relation also learns whether it is ours at all.
-  if (!IsVerified(rel, kMetaBlock) && BufferGetBlockNumber(buffer) != kMetaBlock) {
-    const Buffer meta = ReadBuffer(rel, kMetaBlock);
-    LockBuffer(meta, BUFFER_LOCK_SHARE);
-    Verify(rel, shape, meta);
-    if ((SpecialOf(BufferGetPage(meta))->flags & kMetaPage) == 0)
-      ReportCorruption(rel, kMetaBlock, "it is not a metapage");
-    UnlockReleaseBuffer(meta);
-  }
-  Verify(rel, shape, buffer);
+  VerifyFirst(rel, shape, buffer);
 }
 
 Buffer GetPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mode) {
+  const bool verified = IsVerified(rel, block);
+  if (unlikely(!verified)) ExpectInFile(rel, block);
   const Buffer buffer = ReadBuffer(rel, block);
   // What every visit reads: headers and fences, and the special space.
   const char* page = BufferGetPage(buffer);
@@ -354,6 +402,14 @@ Buffer GetPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mod
   __builtin_prefetch(page + 64);
   __builtin_prefetch(page + 128);
   __builtin_prefetch(page + BLCKSZ - sizeof(PageSpecial));
+  LockBuffer(buffer, lock_mode);
+  if (unlikely(!verified)) VerifyFirst(rel, shape, buffer);
+  return buffer;
+}
+
+Buffer GetFurtherPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mode) {
+  const Buffer buffer = PinPage(rel, block, nullptr);
+  if (pg::IsLockedByMe(buffer)) ReportCorruption(rel, block, "a link leads back to it");
   LockPage(rel, shape, buffer, lock_mode);
   return buffer;
 }

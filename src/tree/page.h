@@ -199,10 +199,14 @@ inline DeletedBody* DeletedBodyOf(Page page) { return reinterpret_cast<DeletedBo
 // --- Reading pages. ---
 
 // Reads, pins and locks a block, and returns only if it is a sound page of this
-// index: ERRCODE_INDEX_CORRUPTED otherwise.  The checksums are verified the first
-// time this backend meets the block.
+// index: ERRCODE_INDEX_CORRUPTED otherwise, also where the file ends before it.
+// The checksums are verified the first time this backend meets the block.
 Buffer GetPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mode);
-// The same for a buffer that is pinned already.
+// The same where other pages are locked meanwhile.  A damaged link may lead to one
+// of these, for whose lock this backend would wait for ever: that is an error, too.
+Buffer GetFurtherPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mode);
+// Only reads and pins the block, if the file has it; LockPage does the rest.
+Buffer PinPage(Relation rel, BlockNumber block, BufferAccessStrategy strategy);
 void LockPage(Relation rel, const Shape& shape, Buffer buffer, int lock_mode);
 // Verifies a page whatever was verified before; `problem` gets what is wrong.
 bool PageIsSound(Page page, const Shape& shape, BlockNumber block, const char** problem);

@@ -23,12 +23,17 @@ namespace {
 
 // A search that restarts this often is lost in a damaged tree.
 constexpr int kMaxRestarts = 1000;
+// One that goes on to the right this often starts again: damaged links may lead in a circle.
+constexpr int kMaxMoves = 1000;
 
 // Chunks grow from what a point lookup or a LIMIT needs to what keeps locks short.
 constexpr uint32 kFirstChunk = 32;
 constexpr uint32 kLargestChunk = 512;
 
 constexpr uint64 kAllColumns = ~uint64{0};
+
+// A scan that goes on after the last entry it read would read these for ever.
+constexpr const char* kNotInOrder = "its entries are not in order";
 
 // Removes from the entries read of a page's range, in this direction, those that are
 // known to be dead.  The range may reach further than the entries, at the far end.
@@ -91,12 +96,14 @@ bool IsLandingFor(const Index& index, Page page, const Bound& bound, Direction d
 }
 
 Buffer Descend(const Index& index, const Bound& bound, Direction direction, uint32 level, int lock_mode) {
+  // Who looks for a page above the leaves has pages below it locked.
+  const auto get_page = level > 0 ? GetFurtherPage : GetPage;
   for (int restarts = 0; restarts < kMaxRestarts; restarts++) {
     CHECK_FOR_INTERRUPTS();
     BlockNumber block = kRootBlock;
     // The root's level is not known before it is locked: a guess, corrected below.
     int mode = BUFFER_LOCK_SHARE;
-    Buffer buffer = GetPage(index.rel, index.shape, block, mode);
+    Buffer buffer = get_page(index.rel, index.shape, block, mode);
     uint32 expected = NodePage(BufferGetPage(buffer), index.shape).level();
     if (expected < level) {
       ReleasePage(buffer);
@@ -106,7 +113,7 @@ Buffer Descend(const Index& index, const Bound& bound, Direction direction, uint
       LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
       LockBuffer(buffer, mode = lock_mode);
     }
-    for (;;) {
+    for (int moves = 0;;) {
       const Page page = BufferGetPage(buffer);
       // Unlinked, or recycled, since its downlink or right-link was read.
       if ((SpecialOf(page)->flags & (kDeletedPage | kMetaPage)) != 0) break;
@@ -114,12 +121,11 @@ Buffer Descend(const Index& index, const Bound& bound, Direction direction, uint
       if (view.level() != expected || view.node().BoundIsLeft(bound, direction)) break;
       if (view.node().BoundIsRight(bound, direction)) {
         // It was split after its downlink was read, or the downlink is still to come.
+        if (++moves == kMaxMoves) break;
         block = view.right();
         ReleasePage(buffer);
         pg::ReachTestPoint(pg::TestPoint::kMoveRight);
-        if (block == InvalidBlockNumber)
-          ReportCorruption(index.rel, block, "a page with a high fence has no right link");
-        buffer = GetPage(index.rel, index.shape, block, mode);
+        buffer = get_page(index.rel, index.shape, block, mode);
         continue;
       }
       if (expected == level) return buffer;
@@ -128,7 +134,7 @@ Buffer Descend(const Index& index, const Bound& bound, Direction direction, uint
       ReleasePage(buffer);
       pg::ReachTestPoint(pg::TestPoint::kDescend);
       mode = expected == level ? lock_mode : BUFFER_LOCK_SHARE;
-      buffer = GetPage(index.rel, index.shape, block, mode);
+      buffer = get_page(index.rel, index.shape, block, mode);
     }
     ReleasePage(buffer);
   }
@@ -361,6 +367,7 @@ uint32 LeafReader::ReadForward(const Bound& from, const Bound& to) {
   if (!all) {
     Key last;
     chunk_.entries.KeyAt(chunk_.entries.count - 1, &last);
+    if (core::CompareBound(from, last, columns) > 0) ReportCorruption(index_.rel, hint_, kNotInOrder);
     core::SetBoundAfter(&next_, last, columns);
   } else if (!done_) {
     // Go on at the right sibling, whose low fence this is as long as nothing changes.
@@ -389,6 +396,7 @@ uint32 LeafReader::ReadBackward(const Bound& from, const Bound& to) {
   if (!all) {
     Key first;
     chunk_.entries.KeyAt(0, &first);
+    if (core::CompareBound(from, first, columns) <= 0) ReportCorruption(index_.rel, hint_, kNotInOrder);
     core::SetBoundBefore(&next_, first, columns);
   } else if (!done_) {
     core::SetBoundBefore(&next_, hint_low_, columns);

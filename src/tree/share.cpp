@@ -100,7 +100,7 @@ bool ShareWithRight(const Index& index, Buffer buffer) {
   const Shape& shape = index.shape;
   const NodePage page(BufferGetPage(buffer), shape);
   if (page.inner() || page.right() == InvalidBlockNumber) return false;
-  const Buffer right_buffer = GetPage(index.rel, shape, page.right(), BUFFER_LOCK_EXCLUSIVE);
+  const Buffer right_buffer = GetFurtherPage(index.rel, shape, page.right(), BUFFER_LOCK_EXCLUSIVE);
   const NodePage right(BufferGetPage(right_buffer), shape);
   if (!HasRoom(right, BufferGetPage(right_buffer), shape)) {
     ReleasePage(right_buffer);

@@ -83,10 +83,10 @@ bool DivideMerged(const Index& index, const NodePage& page, bool appending, Spli
 // never needs more room than the page had, because the models it had are
 // candidates again; the right half at most a bit more per column and entry than
 // the same entries did, so that some point from the middle on always does.
-void DivideBase(const Index& index, const NodePage& page, Split* split) {
+void DivideBase(const Index& index, const NodePage& page, BlockNumber block, Split* split) {
   LoadBase(page, index.shape, &split->loaded);
   const Entries& base = split->loaded.entries;
-  if (base.count < 2) ReportCorruption(index.rel, kRootBlock, "a page with one entry cannot be split");
+  if (base.count < 2) ReportCorruption(index.rel, block, "it is full, but has no two entries to divide");
   const size_t delta_bytes = page.delta_count() * (page.delta_stride() + 1);
   for (uint32 at = base.count / 2;; at += (base.count - at) / 2) {
     split->left.base = base.Slice(0, at);
@@ -207,6 +207,8 @@ void InsertDownlink(const Index& index, Buffer left, uint32 parent_level, const 
 
 void FinishSplit(const Index& index, Buffer buffer) {
   const NodePage page(BufferGetPage(buffer), index.shape);
+  if (!page.node().has_high_fence())
+    ReportCorruption(index.rel, BufferGetBlockNumber(buffer), "its split is incomplete, but it has no right sibling");
   Key separator;
   page.node().HighFence(&separator);
   InsertDownlink(index, buffer, page.level() + 1, separator, page.right());
@@ -220,7 +222,7 @@ void SplitPage(const Index& index, Buffer buffer, bool appending) {
   page.node().LowFence(&split.low);
   split.high_fence = page.node().HighFenceOrNull(&split.high);
   split.level = page.level();
-  if (!DivideMerged(index, page, appending, &split)) DivideBase(index, page, &split);
+  if (!DivideMerged(index, page, appending, &split)) DivideBase(index, page, block, &split);
 
   if (block == kRootBlock) {
     SplitRoot(index, buffer, page, split);
@@ -233,7 +235,7 @@ void SplitPage(const Index& index, Buffer buffer, bool appending) {
   const BlockNumber new_block = BufferGetBlockNumber(new_buffer);
   const Buffer right_buffer = right == InvalidBlockNumber
                                   ? InvalidBuffer
-                                  : GetPage(index.rel, index.shape, right, BUFFER_LOCK_EXCLUSIVE);
+                                  : GetFurtherPage(index.rel, index.shape, right, BUFFER_LOCK_EXCLUSIVE);
   if (BufferIsValid(right_buffer) && SpecialOf(BufferGetPage(right_buffer))->left != block)
     ReportCorruption(index.rel, right, "its left link does not lead back");
 

@@ -66,14 +66,14 @@ bool LockSiblings(const Index& index, BlockNumber block, uint32 level, Neighbour
     if (!IsLiveNode(page, shape, level) || SpecialOf(page)->right != block || NodePage(page, shape).incomplete_split())
       return false;
   }
-  pages->page = GetPage(index.rel, shape, block, BUFFER_LOCK_EXCLUSIVE);
+  pages->page = GetFurtherPage(index.rel, shape, block, BUFFER_LOCK_EXCLUSIVE);
   const Page page = BufferGetPage(pages->page);
   if (!IsLiveNode(page, shape, level) || SpecialOf(page)->left != left) return false;
   const NodePage view(page, shape);
   if (view.incomplete_split() || view.entry_count() > (level == 0 ? 0 : kFewEntries)) return false;
   view.node().LowFence(low);
   if (view.right() != InvalidBlockNumber) {
-    pages->right = GetPage(index.rel, shape, view.right(), BUFFER_LOCK_EXCLUSIVE);
+    pages->right = GetFurtherPage(index.rel, shape, view.right(), BUFFER_LOCK_EXCLUSIVE);
     if (SpecialOf(BufferGetPage(pages->right))->left != block)
       ReportCorruption(index.rel, view.right(), "its left link does not lead back");
   }
@@ -231,7 +231,7 @@ void CollapseRoot(const Index& index) {
     if (block == InvalidBlockNumber) return;
 
     const Buffer child = GetPage(index.rel, shape, block, BUFFER_LOCK_EXCLUSIVE);
-    root = GetPage(index.rel, shape, kRootBlock, BUFFER_LOCK_EXCLUSIVE);
+    root = GetFurtherPage(index.rel, shape, kRootBlock, BUFFER_LOCK_EXCLUSIVE);
     const Page child_raw = BufferGetPage(child);
     bool done = false;
     if (only_child() == block && !IsDeleted(child_raw)) {

@@ -93,7 +93,7 @@ void BulkDelete(const Index& index, BufferAccessStrategy strategy, IndexBulkDele
       block = BufferGetBlockNumber(buffer);
       ReleasePage(buffer);
     }
-    const Buffer buffer = ReadBufferExtended(index.rel, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
+    const Buffer buffer = PinPage(index.rel, block, strategy);
     // The share lock first, to check a page that was never checked.
     LockPage(index.rel, index.shape, buffer, BUFFER_LOCK_SHARE);
     LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
