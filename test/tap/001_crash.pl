@@ -2,7 +2,7 @@
 # transaction there: after SIGKILL of one process at each named point of the code, after SIGKILL of all of them at random
 # moments, and after an immediate shutdown.
 #
-# Three clusters share the rounds, each with other settings of what matters here.  In each of them two tables are under
+# The rounds go to three clusters, each with other settings of what matters here.  In each of them two tables are under
 # load: one with random keys, whose leaves split, empty and are unlinked all over; and a queue that grows on the right
 # and is eaten from the left, whose pages are unlinked and recycled.  The process that kills itself is on a tour of its
 # own (see Omendb.pm), and a further one writes down what the server has acknowledged.
@@ -138,20 +138,26 @@ sub crash_round
     my $node = $cluster->{node};
     my $start = log_size($node);
     my $name = "$cluster->{name}, $what";
-    my $load = start_load($node, clients => 2, seconds => 600, scripts => \@scripts, settings => small_pages(8192));
+    my $load = start_load($node, clients => 2, seconds => 600, scripts => \@scripts, settings => small_pages());
     my $journal = start_journal($node);
     my $tour = start_psql(
         $node,
-        $what =~ /=/ ? tour(order => $what, turns => 30) : tour(turns => 200, settings => small_pages(60)));
+        $what =~ /=/ ? tour(order => $what, turns => 30) : tour(turns => 200, settings => small_pages()));
     if ($what =~ /=/)
     {
         my $said = finish_psql($tour);
         my ($point) = log_since($node, $start) =~ /test point (\S+): killed/;
         ok($point, "$name: the point is reached") or diag($said);
-        $hits{$point}++ if $point;
-        wait_until_up($node);
-        # It went on if the point was not reached.
-        kill_server($node), $node->start if !$point;
+        if ($point)
+        {
+            $hits{$point}++;
+            wait_until_up($node, $start);
+        }
+        else
+        {
+            kill_server($node);
+            $node->start;
+        }
     }
     else
     {
@@ -169,7 +175,7 @@ sub crash_round
     ok(journal_agrees($node, $journal), "$name: what was acknowledged is there");
 
     # The next ones find what the crash left.
-    my $settings = small_pages(60);
+    my $settings = small_pages();
     $node->safe_psql('postgres', join ";\n", (map { "SET $_ = $settings->{$_}" } sort keys %$settings), <<'END');
 INSERT INTO scattered (k, a, b) SELECT (random() * 1e9)::int8, random() * 100, random() FROM generate_series(1, 300);
 INSERT INTO queue (a) SELECT n FROM generate_series(1, 100) AS n;
@@ -218,15 +224,21 @@ END
     @points = test_points($node);
 }
 
-# The rounds: each point once, and some surprises; all of it as often as OMENDB_SOAK says.
+# The rounds, in any order: each point once, in one of the clusters, and surprises in all of them; as often as
+# OMENDB_SOAK says, the points in the next cluster each time.
+my @plan;
+my $deal = int(rand(@clusters));
 foreach my $turn (1 .. $soak)
 {
-    my @plan = map { "$_=kill:" . pick(1, 1, 2, 3, 5, 8) } @points;
-    push @plan, map { 'any=kill:' . (1 + int(exp(rand(8)))) } 1 .. 3 if @points;
-    push @plan, ('SIGKILL', 'immediate shutdown') x 3;
-    my $n = int(rand(@clusters));
-    crash_round($clusters[ $n++ % @clusters ], $_) foreach shuffle @plan;
+    push @plan, map { [ $clusters[ $deal++ % @clusters ], "$_=kill:" . pick(1, 1, 2, 3, 5, 8) ] } @points;
+    $deal++ if @points % @clusters == 0;
+    foreach my $cluster (@clusters)
+    {
+        push @plan, [ $cluster, 'any=kill:' . (1 + int(exp(rand(8)))) ] if @points;
+        push @plan, map { [ $cluster, $_ ] } ('SIGKILL', 'immediate shutdown') x 2;
+    }
 }
+crash_round(@$_) foreach shuffle @plan;
 
 foreach my $cluster (@clusters)
 {

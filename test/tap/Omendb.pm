@@ -103,14 +103,16 @@ SELECT setting FROM pg_settings WHERE name = 'omendb.test_points';
 END
 }
 
-# What makes pages and deltas small, at random: the `most` entries of a page are never more than that.
+# Settings that make pages and deltas small, at random.
 sub small_pages
 {
-    my ($most) = @_;
-    return {
-        'omendb.test_page_entries' => pick(grep { $_ <= $most } 4, 5, 8, 16, 60, 300, 8192),
-        'omendb.test_delta_entries' => pick(grep { $_ <= $most } 1, 2, 3, 8, 64)
-    };
+    return page_sizes(pick(4, 5, 8, 16, 60, 300), pick(1, 2, 3, 8, 64));
+}
+
+sub page_sizes
+{
+    my ($page, $delta) = @_;
+    return { 'omendb.test_page_entries' => $page, 'omendb.test_delta_entries' => $delta };
 }
 
 sub prepare_tour
@@ -126,9 +128,12 @@ END
     return;
 }
 
-# A list of statements that passes every point, each at least once, when pages are small: the table and its indexes are
-# filled, thinned out, emptied, recycled, filled again and rebuilt.  With `order`, a value of omendb.test_point, it is
-# `turns` such lists, and the order is given in front of one of the first list's statements.
+# A list of statements that passes every point, each at least once: the table and its indexes are filled, thinned out,
+# emptied, recycled, filled again and rebuilt.  With `order`, a value of omendb.test_point, it is `turns` such lists, and
+# the order is given in front of one of the first list's statements.
+#
+# `settings` are the sizes of pages.  By default they are such that no point is passed by: with a delta as large as a
+# base no two leaves have few enough entries to share them.
 #
 # A split is only met behind a right-link while it has no downlink.  For that an error first stops one there.
 sub tour
@@ -166,18 +171,18 @@ END
     );
     if (defined $order && $order =~ /^move-right=/)
     {
-        # One descent for each part of the range: some end behind the split.
+        # A descent starts from the root if its key is not in the leaf of the one before: hence at random.
         @statements = (
             'TRUNCATE unfinished',
             "SET omendb.test_point = 'split-written=error, $order'",
             'INSERT INTO unfinished SELECT (random() * 1e9)::int8 FROM generate_series(1, 200)',
-            'SELECT count(t.k) FROM generate_series(0, 1000000000, 2000000) AS g,'
-              . ' LATERAL (SELECT k FROM unfinished WHERE k = g) AS t');
+            'SELECT count((SELECT k FROM unfinished WHERE k = r LIMIT 1))'
+              . ' FROM (SELECT (random() * 1e9)::int8 AS r FROM generate_series(1, 1000) OFFSET 0) AS random');
         $order = undef;
     }
     my @all = (@statements) x $turns;
     splice @all, int(rand(@statements)), 0, "SET omendb.test_point = '$order'" if defined $order;
-    my $settings = $options{settings} || small_pages(8);
+    my $settings = $options{settings} || page_sizes(@{ pick([ 5, 1 ], [ 6, 1 ], [ 8, 1 ], [ 8, 2 ], [ 12, 2 ]) });
     return join ";\n", "LOAD 'omendb'", 'SET enable_seqscan = off', 'SET enable_bitmapscan = off',
       'SET enable_hashjoin = off', 'SET enable_mergejoin = off', 'SET client_min_messages = warning',
       (map { "SET $_ = $settings->{$_}" } sort keys %$settings), @all, '';
@@ -202,13 +207,14 @@ sub finish_psql
     return ${ $psql->{output} };
 }
 
-# After a crash of one process the postmaster starts the server again.
+# After the crash of one process the postmaster stops the others, and starts the server again.  `offset` is where the log
+# ended before.
 sub wait_until_up
 {
-    my ($node) = @_;
+    my ($node, $offset) = @_;
     for (my $end = time + 60; time < $end; sleep 0.02)
     {
-        return if $node->psql('postgres', 'SELECT 1') == 0;
+        return if log_since($node, $offset) =~ /reinitializing.*ready to accept connections/s;
     }
     die "the server does not come back\n";
 }
@@ -245,8 +251,9 @@ sub kill_server
         my $line = <$stat>;
         push @children, $1 if defined $line && $line =~ /^(\d+) \(.*\) \S (\d+) / && $2 == $postmaster;
     }
-    $node->kill9;
+    # First the children: they do not even get to see that the postmaster is gone.
     kill 'KILL', @children;
+    $node->kill9;
     # The next postmaster refuses to start as long as one of them lives.
     foreach my $pid ($postmaster, @children)
     {
