@@ -135,6 +135,8 @@ END
 # `settings` are the sizes of pages.  By default they are such that no point is passed by: with a delta as large as a
 # base no two leaves have few enough entries to share them.
 #
+# With `caught`, errors are caught in a subtransaction, where there can be one, and the transaction goes on writing.
+#
 # A split is only met behind a right-link while it has no downlink.  For that an error first stops one there.
 sub tour
 {
@@ -179,6 +181,23 @@ END
             'SELECT count((SELECT k FROM unfinished WHERE k = r LIMIT 1))'
               . ' FROM (SELECT (random() * 1e9)::int8 AS r FROM generate_series(1, 1000) OFFSET 0) AS random');
         $order = undef;
+    }
+    if ($options{caught})
+    {
+        foreach (@statements)
+        {
+            next if /^(VACUUM|BEGIN|SET|SELECT txid)/;
+            s/^SELECT/PERFORM/;
+            $_ = <<"END";
+DO \$\$ BEGIN
+  $_;
+EXCEPTION WHEN OTHERS THEN
+  RAISE WARNING 'caught: %', SQLERRM;
+  INSERT INTO tour SELECT (random() * 1e9)::int8, random() * 10 FROM generate_series(1, 20);
+  INSERT INTO unfinished SELECT (random() * 1e9)::int8 FROM generate_series(1, 20);
+END \$\$
+END
+        }
     }
     my @all = (@statements) x $turns;
     splice @all, int(rand(@statements)), 0, "SET omendb.test_point = '$order'" if defined $order;
