@@ -13,6 +13,9 @@ my $node = new_node('unlogged', conf => <<'END');
 wal_level = minimal
 max_wal_senders = 0
 autovacuum = off
+# In the test build.
+omendb.test_page_entries = 200
+omendb.test_delta_entries = 8
 END
 
 # ---- Unlogged ----
@@ -142,6 +145,47 @@ END
         is($counts, '20000|4000', $name);
         one_answer($node, 'SELECT k FROM m WHERE k > 0', "$name: m");
         one_answer($node, 'SELECT k FROM n WHERE k > 0', "$name: n");
+    }
+}
+
+# ---- SIGKILL in the middle, at the points of the test build: what was unlogged is empty, what was logged is complete ----
+
+my %points_of = (
+    'ALTER TABLE k_unlogged SET LOGGED' => [ 'build-page', 'build-written', 'build-logged' ],
+    'ALTER TABLE k_logged SET UNLOGGED' => [ 'build-page', 'build-written', 'build-logged' ],
+    'CREATE INDEX k_new ON k_unlogged USING omendb (a, k)' => [ 'build-page', 'build-written', 'build-logged' ],
+    'REINDEX INDEX k_unlogged_k' => [ 'build-page', 'build-written', 'build-logged' ],
+    'TRUNCATE k_unlogged' => [ 'build-page', 'build-written' ],
+    'INSERT INTO k_unlogged SELECT spread(n), n FROM generate_series(3001, 9000) AS n' =>
+      [ 'page-extended', 'split-written', 'downlink-inserted' ],
+    'VACUUM (TRUNCATE OFF) k_unlogged' => [ 'leaf-cleaned', 'unlink-written' ]);
+if (test_points($node))
+{
+    foreach my $statement (sort keys %points_of)
+    {
+        foreach my $point (@{ $points_of{$statement} })
+        {
+            $node->safe_psql('postgres', <<'END');
+DROP TABLE IF EXISTS k_unlogged, k_logged;
+CREATE UNLOGGED TABLE k_unlogged AS SELECT spread(n) AS k, n AS a FROM generate_series(1, 3000) AS n;
+CREATE INDEX k_unlogged_k ON k_unlogged USING omendb (k);
+CREATE TABLE k_logged AS TABLE k_unlogged;
+CREATE INDEX k_logged_k ON k_logged USING omendb (k);
+DELETE FROM k_unlogged WHERE k > 0 OR a % 3 = 0;
+END
+            $node->safe_psql('postgres', 'CHECKPOINT') if pick(0, 1);
+            my $offset = log_size($node);
+            $node->psql('postgres', "LOAD 'omendb'; SET omendb.test_point = '$point=kill'; $statement");
+            my $name = "SIGKILL at $point of $statement";
+            like(log_since($node, $offset), qr/test point $point: killed/, $name);
+            wait_until_up($node, $offset);
+            check_all($node, $name);
+            is($node->safe_psql('postgres', 'SELECT (SELECT count(*) FROM k_unlogged), (SELECT count(*) FROM k_logged)'),
+                '0|3000', "$name: rows");
+            $node->safe_psql('postgres', "$statement; INSERT INTO k_unlogged SELECT n, n FROM generate_series(1, 500) AS n");
+            check_all($node, "$name, and once more");
+            one_answer($node, 'SELECT k FROM k_unlogged WHERE k <= 400', "$name, and once more");
+        }
     }
 }
 

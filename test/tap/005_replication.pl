@@ -151,6 +151,12 @@ is($session->query_safe('FETCH ALL FROM c'), $rest, 'rows that VACUUM has remove
 $session->query_safe('COMMIT');
 $session->quit;
 
+# ---- Unlogged: not there before promotion ----
+
+my ($status, $output, $errors) =
+  $standby->psql('postgres', 'SET enable_seqscan = off; SELECT k FROM u WHERE k = 5');
+like($errors, qr/cannot access temporary or unlogged relations during recovery/, 'an unlogged table on the standby');
+
 # ---- The same rows on both sides; then promotion ----
 
 $primary->wait_for_catchup($standby);

@@ -33,18 +33,18 @@ COMMIT;
 END
     ]);
 
-# Some points are only passed outside of a transaction block.
 my $caught_somewhere = 0;
 
+# An error as `order` says, with tables of that `kind`, perhaps `caught`; returns the name of the point.
 sub error_round
 {
-    my ($order, $caught) = @_;
-    my $name = $order . ($caught ? ', in a subtransaction' : '');
+    my ($order, $kind, $caught) = @_;
+    my $name = "$order, $kind" . ($caught ? ', in a subtransaction' : '');
     my ($said, $point) = ('', '');
     # With readers about, VACUUM may have to leave in one tour what it removes in the next.
     for (my $tries = 0; $tries < 10 && !$point; $tries++)
     {
-        my $session = start_psql($node, tour(order => $order, turns => 2, caught => $caught) . <<'END');
+        my $session = start_psql($node, tour(order => $order, turns => 2, kind => $kind, caught => $caught) . <<'END');
 RESET omendb.test_point;
 SELECT 'held: ' || count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 'tour_k'::regclass;
 SELECT 'sound: ' || check_all();
@@ -73,26 +73,28 @@ END
     return $point;
 }
 
-foreach my $point (@points)
+my @kinds = ('LOGGED', 'UNLOGGED', 'TEMP');
+foreach my $turn (1 .. $soak)
 {
-    foreach my $turn (1 .. $soak)
+    foreach my $point (@points)
     {
-        is(error_round("$point=error:" . pick(1, 1, 2)), $point, "$point: the error is raised");
+        # Local buffers and shared ones.
+        foreach my $kind (pick('LOGGED', 'LOGGED', 'UNLOGGED'), 'TEMP')
+        {
+            is(error_round("$point=error:" . pick(1, 1, 2), $kind), $point, "$point: the error is raised");
+        }
     }
-}
-# Those that a transaction block can pass.
-foreach my $point (grep { !/^(vacuum|leaf-cleaned|unlink|parent|collapse|recycle)/ } @points)
-{
-    foreach my $turn (1 .. $soak)
+    # Those that a transaction block can pass.
+    foreach my $point (grep { !/^(vacuum|leaf-cleaned|unlink|parent|collapse|recycle)/ } @points)
     {
-        is(error_round("$point=error:1", 1), $point, "$point: the error is raised and caught");
+        is(error_round("$point=error", pick(@kinds), 1), $point, "$point: the error is raised and caught");
+    }
+    foreach (1 .. 10)
+    {
+        ok(error_round('any=error:' . (1 + int(exp(rand(7)))), pick(@kinds), pick(0, 1)), 'an error somewhere');
     }
 }
 cmp_ok($caught_somewhere, '>=', 10, 'errors were caught');
-foreach my $turn (1 .. 10 * $soak)
-{
-    ok(error_round('any=error:' . (1 + int(exp(rand(7)))), pick(0, 1)), 'an error somewhere');
-}
 
 $readers->{handle}->signal('INT');
 finish_load($readers, 'the readers', crashed => 1);

@@ -135,6 +135,7 @@ END
 # `settings` are the sizes of pages.  By default they are such that no point is passed by: with a delta as large as a
 # base no two leaves have few enough entries to share them.
 #
+# `kind` is that of the tables: 'TEMP' ones are made, and the others made 'LOGGED' or 'UNLOGGED', by default at random.
 # With `caught`, errors are caught in a subtransaction, where there can be one, and the transaction goes on writing.
 #
 # A split is only met behind a right-link while it has no downlink.  For that an error first stops one there.
@@ -202,7 +203,16 @@ END
     my @all = (@statements) x $turns;
     splice @all, int(rand(@statements)), 0, "SET omendb.test_point = '$order'" if defined $order;
     my $settings = $options{settings} || page_sizes(@{ pick([ 5, 1 ], [ 6, 1 ], [ 8, 1 ], [ 8, 2 ], [ 12, 2 ]) });
-    return join ";\n", "LOAD 'omendb'", 'SET enable_seqscan = off', 'SET enable_bitmapscan = off',
+    my $kind = $options{kind} || pick('LOGGED', 'LOGGED', 'LOGGED', 'UNLOGGED');
+    my @tables =
+      $kind eq 'TEMP'
+      ? (
+        'CREATE TEMP TABLE tour (k int8, a int4)',
+        'CREATE INDEX tour_k ON tour USING omendb (k)',
+        'CREATE TEMP TABLE unfinished (k int8)',
+        'CREATE INDEX unfinished_k ON unfinished USING omendb (k)')
+      : map { "ALTER TABLE $_ SET $kind" } 'tour', 'unfinished';
+    return join ";\n", "LOAD 'omendb'", @tables, 'SET enable_seqscan = off', 'SET enable_bitmapscan = off',
       'SET enable_hashjoin = off', 'SET enable_mergejoin = off', 'SET client_min_messages = warning',
       (map { "SET $_ = $settings->{$_}" } sort keys %$settings), @all, '';
 }
