@@ -56,9 +56,10 @@ END
 # The extension, and functions that ask a question in several ways: see test/sql/compare.sql.
 sub prepare
 {
-    my ($node) = @_;
-    $node->safe_psql('postgres', "\\i $FindBin::Bin/../sql/compare.sql\n" . <<'END');
-ALTER DATABASE postgres SET search_path = omendb_test, public;
+    my ($node, $database) = @_;
+    $database ||= 'postgres';
+    $node->safe_psql($database,
+        "\\i $FindBin::Bin/../sql/compare.sql\nALTER DATABASE $database SET search_path = omendb_test, public;\n" . <<'END');
 
 -- Raises an error unless the answer is the same by every kind of scan.  In a REPEATABLE READ transaction the rows are
 -- the same for all of them, whatever others do meanwhile.
@@ -316,7 +317,8 @@ sub scripted
 }
 
 # Starts pgbench in the background: `clients`, `seconds`, perhaps a `rate` of transactions a second; `scripts` are pairs
-# of weight and text, `settings` are those of its sessions.
+# of weight and text, `settings` are those of its sessions; in
+# `database`.
 sub start_load
 {
     my ($node, %load) = @_;
@@ -331,7 +333,7 @@ sub start_load
             'pgbench', '-n', '-M', 'prepared', '-h', $node->host, '-p', $node->port, '-c', $load{clients},
             '-j', 2, '-T', $load{seconds}, '--random-seed', int(rand(2**31)), '--max-tries', 20,
             ($load{rate} ? ('-R', $load{rate}) : ()),
-            @files, 'postgres'
+            @files, $load{database} || 'postgres'
         ],
         '<', \undef, '>', \$output, '2>&1');
     return { handle => $handle, output => \$output };
