@@ -1,11 +1,11 @@
 # Killed under load, the server comes back with every index sound, every answer the same, and every acknowledged
-# transaction there: after SIGKILL of one process at each named point of the code, after SIGKILL of all of them at random
-# moments, and after an immediate shutdown.
+# transaction there: after SIGKILL of one process at each named point of the code (in the test build), after SIGKILL of
+# all of them at random moments, and after an immediate shutdown.
 #
 # The rounds go to three clusters, each with other settings of what matters here.  In each of them two tables are under
 # load: one with random keys, whose leaves split, empty and are unlinked all over; and a queue that grows on the right
 # and is eaten from the left, whose pages are unlinked and recycled.  The process that kills itself is on a tour of its
-# own (see Omendb.pm), and a further one writes down what the server has acknowledged.
+# own (see TestPoints.pm), and a further one writes down what the server has acknowledged.
 use strict;
 use warnings;
 use FindBin;
@@ -15,6 +15,7 @@ use Omendb;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TestPoints;
 use Time::HiRes qw(sleep time);
 
 my @clusters = (
@@ -151,7 +152,7 @@ sub crash_round
         if ($point)
         {
             $hits{$point}++;
-            wait_until_up($node, $start);
+            wait_until_restarted($node, $start);
         }
         else
         {

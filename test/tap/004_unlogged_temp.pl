@@ -8,6 +8,7 @@ use Omendb;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TestPoints;
 
 my $node = new_node('unlogged', conf => <<'END');
 wal_level = minimal
@@ -148,7 +149,7 @@ END
     }
 }
 
-# ---- SIGKILL in the middle, at the points of the test build: what was unlogged is empty, what was logged is complete ----
+# ---- SIGKILL at the points of the test build: what was unlogged is empty, what was logged is complete ----
 
 my %points_of = (
     'ALTER TABLE k_unlogged SET LOGGED' => [ 'build-page', 'build-written', 'build-logged' ],
@@ -178,11 +179,12 @@ END
             $node->psql('postgres', "LOAD 'omendb'; SET omendb.test_point = '$point=kill'; $statement");
             my $name = "SIGKILL at $point of $statement";
             like(log_since($node, $offset), qr/test point $point: killed/, $name);
-            wait_until_up($node, $offset);
+            wait_until_restarted($node, $offset);
             check_all($node, $name);
-            is($node->safe_psql('postgres', 'SELECT (SELECT count(*) FROM k_unlogged), (SELECT count(*) FROM k_logged)'),
-                '0|3000', "$name: rows");
-            $node->safe_psql('postgres', "$statement; INSERT INTO k_unlogged SELECT n, n FROM generate_series(1, 500) AS n");
+            my $rows = 'SELECT (SELECT count(*) FROM k_unlogged), (SELECT count(*) FROM k_logged)';
+            is($node->safe_psql('postgres', $rows), '0|3000', "$name: rows");
+            my $more = 'INSERT INTO k_unlogged SELECT n, n FROM generate_series(1, 500) AS n';
+            $node->safe_psql('postgres', "$statement; $more");
             check_all($node, "$name, and once more");
             one_answer($node, 'SELECT k FROM k_unlogged WHERE k <= 400', "$name, and once more");
         }

@@ -109,7 +109,7 @@ foreach my $feedback ('off', 'on')
         $answered{$feedback} += $1 if $said =~ /transactions actually processed: (\d+)/;
     }
     cmp_ok($answered{$feedback}, '>', 0, "queries are answered, hot_standby_feedback = $feedback");
-    note("hot_standby_feedback = $feedback: $answered{$feedback} transactions, $cancelled{$feedback} clients cancelled");
+    note("hot_standby_feedback = $feedback: $answered{$feedback} transactions, $cancelled{$feedback} times cancelled");
 }
 finish_load($readers, "queries on the standby for $seconds s");
 finish_load($load, 'the load on the primary');

@@ -1,6 +1,6 @@
 # An error at each named point of the code, as an interrupt or a full disk would make it there: the statement fails and
-# nothing else. What it left unfinished the next one finishes, in the same transaction, too, when a subtransaction caught
-# the error. No pin and no lock stays behind: the server says so if it is built with assertions.
+# nothing else.  What it left unfinished the next one finishes, in the same transaction, too, when a subtransaction
+# caught the error.  No pin and no lock stays behind: a server that is built with assertions says so.
 use strict;
 use warnings;
 use FindBin;
@@ -9,6 +9,7 @@ use Omendb;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TestPoints;
 
 my $node = new_node('point_errors');
 prepare_tour($node);

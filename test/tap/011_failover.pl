@@ -9,6 +9,7 @@ use Omendb;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use TestPoints;
 use Time::HiRes qw(sleep);
 
 my $bad =

@@ -118,7 +118,7 @@ $node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('resto
 # pg_dump does not dump ALTER DATABASE SET.
 $node->safe_psql('postgres', 'ALTER DATABASE restored SET search_path = omendb_test, public');
 my $definitions = <<'END';
-SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+SELECT pg_get_indexdef(c.oid) FROM pg_class c JOIN pg_am a ON a.oid = c.relam
 WHERE a.amname = 'omendb' ORDER BY 1
 END
 is($node->safe_psql('restored', $definitions), $node->safe_psql('postgres', $definitions), 'the same definitions');
@@ -237,8 +237,9 @@ foreach my $mode ('copy', 'link')
     $new->start;
     foreach my $database (@databases)
     {
-        is($new->safe_psql($database, $sizes), $sizes{$database}, "pg_upgrade by $mode, $database: the files are the same");
-        at_home($new, $database, "pg_upgrade by $mode, $database");
+        my $name = "pg_upgrade by $mode, $database";
+        is($new->safe_psql($database, $sizes), $sizes{$database}, "$name: the files are the same");
+        at_home($new, $database, $name);
     }
     no_crash($new, "pg_upgrade by $mode");
     $new->stop;

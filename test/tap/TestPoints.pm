@@ -1,0 +1,137 @@
+# What the TAP tests do with the test build: see src/pg/test_build.h.
+package TestPoints;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use Omendb;
+
+our @EXPORT = qw(test_points small_pages prepare_tour tour);
+
+# The names of the points; none if it is an ordinary build.
+sub test_points
+{
+    my ($node) = @_;
+    return split /, /,
+      $node->safe_psql('postgres', <<'END');
+LOAD 'omendb';
+SELECT setting FROM pg_settings WHERE name = 'omendb.test_points';
+END
+}
+
+# Settings that make pages and deltas small, at random.
+sub small_pages
+{
+    return page_sizes(pick(4, 5, 8, 16, 60, 300), pick(1, 2, 3, 8, 64));
+}
+
+sub page_sizes
+{
+    my ($page, $delta) = @_;
+    return { 'omendb.test_page_entries' => $page, 'omendb.test_delta_entries' => $delta };
+}
+
+sub prepare_tour
+{
+    my ($node) = @_;
+    # Nobody else looks after it: each statement finds what the one before left.
+    $node->safe_psql('postgres', <<'END');
+CREATE TABLE tour (k int8, a int4) WITH (autovacuum_enabled = off);
+CREATE INDEX tour_k ON tour USING omendb (k);
+CREATE TABLE unfinished (k int8) WITH (autovacuum_enabled = off);
+CREATE INDEX unfinished_k ON unfinished USING omendb (k);
+END
+    return;
+}
+
+# `turns` times a list of statements that passes every point, each at least once: the table and its indexes are filled,
+# thinned out, emptied, recycled, filled again and rebuilt.  An `order`, a value of omendb.test_point, is given in front
+# of one of the first list's statements.
+#
+# `settings` are the sizes of pages.  By default they are such that no point is passed by: with a delta as large as a
+# base no two leaves have few enough entries to share them.
+#
+# `kind` is that of the tables: 'TEMP' ones are made, and the others made 'LOGGED' or 'UNLOGGED', by default at random.
+# With `caught`, errors are caught in a subtransaction, where there can be one, and the transaction goes on writing.
+#
+# A split is only met behind a right-link while it has no downlink.  For that an error first stops one there.
+sub tour
+{
+    my (%options) = @_;
+    my ($order, $turns) = ($options{order}, $options{turns} || 1);
+    my @statements = (
+        'DROP INDEX IF EXISTS tour_ak',
+        'TRUNCATE tour',
+        'INSERT INTO tour SELECT (random() * 1e9)::int8, random() * 10 FROM generate_series(1, 200)',
+        'CREATE INDEX tour_ak ON tour USING omendb (a, k DESC) INCLUDE (k)',
+        'INSERT INTO tour SELECT (random() * 1e9)::int8, random() * 10 FROM generate_series(1, 100)',
+        'SELECT count(k) FROM tour WHERE a = 5 AND k > 300000000',
+        'UPDATE tour SET k = (random() * 1e9)::int8 WHERE a = 3',
+        'DELETE FROM tour WHERE a < 5',
+        'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) tour',
+        'SELECT k FROM tour WHERE k BETWEEN 0 AND 500000000 ORDER BY k DESC LIMIT 3',
+        'DELETE FROM tour',
+        'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) tour',
+        'SELECT txid_current()',
+        'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) tour',
+        'INSERT INTO tour SELECT (random() * 1e9)::int8, random() * 10 FROM generate_series(1, 100)',
+        'REINDEX INDEX tour_k',
+        # Under wal_level = minimal nothing of it is in the WAL, but perhaps the pages at the end.
+        'SET wal_skip_threshold = ' . pick(0, 1000000),
+        <<'END',
+BEGIN;
+DROP TABLE IF EXISTS fresh;
+CREATE TABLE fresh (k int8) WITH (autovacuum_enabled = off);
+CREATE INDEX fresh_early ON fresh USING omendb (k);
+COPY fresh FROM PROGRAM 'seq 1 7 400';
+CREATE INDEX fresh_late ON fresh USING omendb (k DESC);
+INSERT INTO fresh SELECT (random() * 1e9)::int8 FROM generate_series(1, 20);
+COMMIT
+END
+    );
+    if (defined $order && $order =~ /^move-right=/)
+    {
+        # A descent starts from the root if its key is not in the leaf of the one before: hence at random.
+        @statements = (
+            'TRUNCATE unfinished',
+            "SET omendb.test_point = 'split-written=error, $order'",
+            'INSERT INTO unfinished SELECT (random() * 1e9)::int8 FROM generate_series(1, 200)',
+            'SELECT count((SELECT k FROM unfinished WHERE k = r LIMIT 1))'
+              . ' FROM (SELECT (random() * 1e9)::int8 AS r FROM generate_series(1, 1000) OFFSET 0) AS random');
+        $order = undef;
+    }
+    if ($options{caught})
+    {
+        foreach (@statements)
+        {
+            next if /^(VACUUM|BEGIN|SET|SELECT txid)/;
+            s/^SELECT/PERFORM/;
+            $_ = <<"END";
+DO \$\$ BEGIN
+  $_;
+EXCEPTION WHEN OTHERS THEN
+  RAISE WARNING 'caught: %', SQLERRM;
+  INSERT INTO tour SELECT (random() * 1e9)::int8, random() * 10 FROM generate_series(1, 20);
+  INSERT INTO unfinished SELECT (random() * 1e9)::int8 FROM generate_series(1, 20);
+END \$\$
+END
+        }
+    }
+    my @all = (@statements) x $turns;
+    splice @all, int(rand(@statements)), 0, "SET omendb.test_point = '$order'" if defined $order;
+    my $settings = $options{settings} || page_sizes(@{ pick([ 5, 1 ], [ 6, 1 ], [ 8, 1 ], [ 8, 2 ], [ 12, 2 ]) });
+    my $kind = $options{kind} || pick('LOGGED', 'LOGGED', 'LOGGED', 'UNLOGGED');
+    my @tables =
+      $kind eq 'TEMP'
+      ? (
+        'CREATE TEMP TABLE tour (k int8, a int4)',
+        'CREATE INDEX tour_k ON tour USING omendb (k)',
+        'CREATE TEMP TABLE unfinished (k int8)',
+        'CREATE INDEX unfinished_k ON unfinished USING omendb (k)')
+      : map { "ALTER TABLE $_ SET $kind" } 'tour', 'unfinished';
+    return join ";\n", "LOAD 'omendb'", @tables, 'SET enable_seqscan = off', 'SET enable_bitmapscan = off',
+      'SET enable_hashjoin = off', 'SET enable_mergejoin = off', 'SET client_min_messages = warning',
+      (map { "SET $_ = $settings->{$_}" } sort keys %$settings), @all, '';
+}
+
+1;
