@@ -1,5 +1,11 @@
-# VACUUM, inserts, updates, deletes and scans at the same time: readers compare kinds of scan within one snapshot while
-# everything changes, and what must not change at all is there in every snapshot.
+# Everything at the same time: readers that compare kinds of scan within one snapshot, writers of several habits, VACUUM,
+# cursors, DDL and serializable transactions, on pages so small that they split, share, empty and come back all the
+# while.  Each mix ends with omendb_check of every index and the same answers by every kind of scan.
+#
+#   OMENDB_RACE_SECONDS=N    how long a mix takes (default 20, times OMENDB_SOAK)
+#   OMENDB_RACE_MIXES=A,B    only these mixes
+#
+# A mix runs on 2, 8 and 32 clients, a third of its time each.  It needs the test build.
 use strict;
 use warnings;
 use FindBin;
@@ -9,28 +15,38 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $seconds = 20 * $soak;
+my @client_counts = (2, 8, 32);
+my $seconds = $ENV{OMENDB_RACE_SECONDS} || 20 * $soak;
+my $node;
+my $repeatable = "BEGIN ISOLATION LEVEL REPEATABLE READ;\n";
+my $serializable = "BEGIN ISOLATION LEVEL SERIALIZABLE;\n";
 
-my $node = new_node('race', conf => <<'END');
-autovacuum_naptime = 1s
-autovacuum_vacuum_cost_delay = 0
+# A page lock that is never released shows here: who waits for what.
+$SIG{ALRM} = sub {
+    diag($node->safe_psql('postgres', <<'END')) if $node;
+SELECT pid, backend_type, wait_event_type, wait_event, state, left(query, 120) FROM pg_stat_activity
 END
+    die "a mix does not come to its end\n";
+};
 
-$node->safe_psql('postgres', <<'END');
+sub vacuum { return "VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) $_[0];" }
+
+# What the mixes share: rows that come, move and go (t), and tokens that only move: in every snapshot all of them are
+# there, once, and what they are worth sums up to nothing.
+my $tables = <<'END';
 CREATE TABLE t (id bigserial, k int8, a int4);
-INSERT INTO t (k, a) SELECT (random() * 1e6)::int8, random() * 10 FROM generate_series(1, 10000);
+INSERT INTO t (k, a) SELECT (random() * 1e6)::int8, random() * 10 FROM generate_series(1, 3000);
 CREATE INDEX t_k ON t USING omendb (k);
 CREATE INDEX t_ak ON t USING omendb (a, k DESC) INCLUDE (id);
 CREATE INDEX t_id ON t USING omendb (id);
 
--- 3,000 rows whose keys move and whose balances sum up to nothing.
-CREATE TABLE account (id int4, k int8, balance int8);
-INSERT INTO account SELECT n, n * 1000, 0 FROM generate_series(1, 3000) AS n;
-CREATE INDEX account_id ON account USING omendb (id);
-CREATE INDEX account_k ON account USING omendb (k) INCLUDE (balance);
-CREATE INDEX account_kb ON account USING omendb (k, balance);
+CREATE TABLE token (id int4, k int8, worth int8);
+CREATE SEQUENCE last_in_line START 1000000000;
+INSERT INTO token SELECT n, n * 1000, 0 FROM generate_series(1, 1000) AS n;
+CREATE INDEX token_id ON token USING omendb (id);
+CREATE INDEX token_k ON token USING omendb (k) INCLUDE (worth);
+CREATE INDEX token_kw ON token USING omendb (k, worth);
 
--- All accounts are there, once, by each kind of scan.
 CREATE FUNCTION must_be_complete() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   way text;
@@ -40,128 +56,444 @@ DECLARE
 BEGIN
   FOREACH way IN ARRAY '{index,only,bitmap}'::text[] LOOP
     PERFORM force_scan(way);
-    SELECT count(*), count(DISTINCT id) INTO n, ids FROM account WHERE id >= 0;
-    IF n <> 3000 OR ids <> 3000 THEN
-      RAISE EXCEPTION 'WRONG ANSWER: % rows, % accounts by % scan', n, ids, way;
+    SELECT count(*), count(DISTINCT id) INTO n, ids FROM token WHERE id >= 0;
+    IF n <> 1000 OR ids <> 1000 THEN
+      RAISE EXCEPTION 'WRONG ANSWER: % rows, % tokens by % scan', n, ids, way;
     END IF;
-    SELECT count(*), sum(balance) INTO n, total FROM account WHERE k > -9223372036854775808;
-    IF n <> 3000 OR total <> 0 THEN
-      RAISE EXCEPTION 'WRONG ANSWER: % rows with a balance of % by % scan', n, total, way;
+    SELECT count(*), sum(worth) INTO n, total FROM token WHERE k > -9223372036854775808;
+    IF n <> 1000 OR total <> 0 THEN
+      RAISE EXCEPTION 'WRONG ANSWER: % rows worth % by % scan', n, total, way;
     END IF;
   END LOOP;
 END $$;
 
 -- A cursor walks to and fro, pausing so that the tree changes under it; it must see one order and the same rows.
-CREATE FUNCTION must_walk(low int8, high int8, only_index boolean) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION must_walk(low int8, high int8, way text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   c refcursor;
-  expected int8;
+  expected int8[];
+  seen int8[] := '{}';
   r int8;
-  seen int8 := 0;
-  previous int8 := -1;
   turn int;
 BEGIN
   PERFORM force_scan('seq');
-  SELECT count(*) INTO expected FROM t WHERE k BETWEEN low AND high;
-  PERFORM force_scan(CASE WHEN only_index THEN 'only' ELSE 'index' END);
+  SELECT coalesce(array_agg(k ORDER BY k), '{}') INTO expected FROM t WHERE k BETWEEN low AND high;
+  PERFORM force_scan(way);
   OPEN c SCROLL FOR SELECT k FROM t WHERE k BETWEEN low AND high ORDER BY k;
   LOOP
     FETCH c INTO r;
     EXIT WHEN NOT FOUND;
-    seen := seen + 1;
-    IF r < previous THEN RAISE EXCEPTION 'WRONG ANSWER: % after % by a cursor', r, previous; END IF;
-    previous := r;
-    IF seen % 100 = 0 THEN
+    seen := seen || r;
+    IF cardinality(seen) % 20 = 0 THEN
       PERFORM pg_sleep(0.002);
-      -- A few steps back and forth again.
-      FOR turn IN 1 .. 40 LOOP FETCH BACKWARD FROM c INTO r; EXIT WHEN NOT FOUND; END LOOP;
-      FOR turn IN 1 .. 40 LOOP FETCH c INTO r; END LOOP;
-      IF r IS DISTINCT FROM previous THEN
-        RAISE EXCEPTION 'WRONG ANSWER: % instead of % after turning back twice', r, previous;
+      FOR turn IN 1 .. 15 LOOP FETCH BACKWARD FROM c INTO r; END LOOP;
+      IF r IS DISTINCT FROM seen[cardinality(seen) - 15] THEN
+        RAISE EXCEPTION 'WRONG ANSWER: % instead of % after turning back', r, seen[cardinality(seen) - 15];
+      END IF;
+      PERFORM pg_sleep(0.001);
+      FOR turn IN 1 .. 15 LOOP FETCH c INTO r; END LOOP;
+      IF r IS DISTINCT FROM seen[cardinality(seen)] THEN
+        RAISE EXCEPTION 'WRONG ANSWER: % instead of % after turning back twice', r, seen[cardinality(seen)];
       END IF;
     END IF;
   END LOOP;
-  IF seen <> expected THEN RAISE EXCEPTION 'WRONG ANSWER: % rows instead of % by a cursor', seen, expected; END IF;
+  IF seen <> expected THEN
+    RAISE EXCEPTION 'WRONG ANSWER: % by a cursor instead of %', seen, expected;
+  END IF;
+  seen := '{}';
   LOOP
     FETCH BACKWARD FROM c INTO r;
     EXIT WHEN NOT FOUND;
-    seen := seen - 1;
-    IF r > previous THEN RAISE EXCEPTION 'WRONG ANSWER: % before % by a cursor', r, previous; END IF;
-    previous := r;
+    seen := r || seen;
+    IF cardinality(seen) % 50 = 0 THEN PERFORM pg_sleep(0.001); END IF;
   END LOOP;
-  IF seen <> 0 THEN RAISE EXCEPTION 'WRONG ANSWER: % rows less on the way back', seen; END IF;
+  IF seen <> expected THEN
+    RAISE EXCEPTION 'WRONG ANSWER: % by a cursor on its way back instead of %', seen, expected;
+  END IF;
   CLOSE c;
 END $$;
 END
 
-my $read_only = "BEGIN ISOLATION LEVEL REPEATABLE READ;\n";
-my $load = start_load(
-    $node,
-    clients => 8,
-    seconds => $seconds,
-    scripts => [
-        20 => 'INSERT INTO t (k, a) SELECT (random() * 1e6)::int8, random() * 10 FROM generate_series(1, 20);',
-        20 => <<'END',
+# Weights and scripts that several mixes have.
+my @move_tokens = (
+    30 => <<'END',
+\set from random(1, 1000)
+\set to random(1, 1000)
+\set amount random(-100, 100)
+UPDATE token SET k = (random() * 1e7)::int8,
+  worth = worth + CASE WHEN :from = :to THEN 0 WHEN id = :from THEN -1 * :amount ELSE :amount END
+WHERE id IN (:from, :to);
+END
+    2 => vacuum('token'),
+    8 => "$repeatable SELECT must_be_complete(); COMMIT;");
+my @scatter = (
+    20 => 'INSERT INTO t (k, a) SELECT (random() * 1e6)::int8, random() * 10 FROM generate_series(1, 20);',
+    20 => <<'END',
 \set k random(0, 1000000)
 UPDATE t SET k = (random() * 1e6)::int8 WHERE id = (SELECT id FROM t WHERE k >= :k ORDER BY k LIMIT 1);
 END
-        10 => <<'END',
+    10 => <<'END',
 \set k random(0, 1000000)
 DELETE FROM t WHERE id IN (SELECT id FROM t WHERE k BETWEEN :k AND :k + 15000 FOR UPDATE SKIP LOCKED);
 END
-        30 => <<'END',
-\set from random(1, 3000)
-\set to random(1, 3000)
-\set amount random(-100, 100)
-UPDATE account SET k = (random() * 1e7)::int8,
-  balance = balance + CASE WHEN :from = :to THEN 0 WHEN id = :from THEN -1 * :amount ELSE :amount END
-WHERE id IN (:from, :to);
-END
-        1 => 'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) t;',
-        2 => 'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) account;',
-        4 => <<"END",
+    2 => vacuum('t'));
+my @compare_ranges = (
+    8 => <<"END",
 \\set k random(0, 900000)
-$read_only
+$repeatable
 SELECT must_be_same(format('SELECT k FROM t WHERE k BETWEEN %s AND %s', :k::int8, :k::int8 + 100000));
 SELECT must_be_same(format('SELECT a, k FROM t WHERE a IN (1, 3, 7) AND k > %s ORDER BY a, k DESC', :k::int8),
-  '{index,only}');
+  '{index,only}', true);
+SELECT must_be_same(format('SELECT k FROM t WHERE k < %s ORDER BY k DESC LIMIT 50', :k::int8), '{index,only}', true);
 COMMIT;
 END
-        4 => "$read_only SELECT must_be_complete(); COMMIT;",
-        4 => <<"END",
+);
+
+# Queues: rows come at the right end and go at the left one; tokens that are served stand in line again.
+my @queue = (
+    30 => 'INSERT INTO t (k, a) SELECT 0, n FROM generate_series(1, 10) AS n;',
+    60 => 'DELETE FROM t WHERE id = ANY (ARRAY(SELECT id FROM t ORDER BY id LIMIT 5 FOR UPDATE SKIP LOCKED));',
+    1 => 'DELETE FROM t WHERE id < (SELECT max(id) FROM t) - 2000;',
+    30 => <<'END',
+UPDATE token SET k = nextval('last_in_line')
+WHERE id = ANY (ARRAY(SELECT id FROM token ORDER BY k LIMIT 3 FOR UPDATE SKIP LOCKED));
+END
+    5 => vacuum('t'),
+    5 => vacuum('token'),
+    5 => "$repeatable SELECT must_be_complete(); COMMIT;",
+    5 => <<"END",
+$repeatable
+SELECT must_be_same('SELECT id FROM t ORDER BY id LIMIT 100', '{index,only}', true);
+SELECT must_be_same('SELECT id FROM t ORDER BY id DESC LIMIT 100', '{index,only}', true);
+SELECT must_be_same('SELECT id FROM t WHERE id > 0');
+SELECT must_be_same('SELECT k FROM token WHERE k > 0');
+COMMIT;
+END
+);
+
+my @cursors = (
+    15 => <<"END",
 \\set k random(0, 900000)
 \\set only random(0, 1)
-$read_only
-SELECT must_walk(:k, :k + 50000, :only = 1);
+$repeatable
+SELECT must_walk(:k, :k + 100000, CASE WHEN :only = 1 THEN 'only' ELSE 'index' END);
 COMMIT;
 END
-    ]);
-my $said = finish_load($load, "$seconds s of 8 clients");
-note($said);
+    # A snapshot that grows old while everything changes, and what a cursor WITH HOLD took with it.
+    3 => <<"END",
+\\set k random(0, 900000)
+$repeatable
+SELECT count(*) AS before FROM t WHERE k BETWEEN :k AND :k + 100000 \\gset
+SELECT pg_sleep(0.2);
+SELECT must_be_same(format('SELECT k FROM t WHERE k BETWEEN %s AND %s', :k::int8, :k::int8 + 100000));
+SELECT must_be_equal(:before, (SELECT count(*) FROM t WHERE k BETWEEN :k AND :k + 100000));
+COMMIT;
+END
+    3 => <<"END",
+\\set k random(0, 900000)
+$repeatable
+SELECT all_between(:k, :k + 100000) AS expected \\gset
+SELECT declare_held(:k, :k + 100000);
+FETCH 7 FROM held;
+FETCH BACKWARD 3 FROM held;
+SELECT pg_sleep(0.01);
+COMMIT;
+SELECT must_hold(:expected::text);
+CLOSE held;
+END
+);
 
-check_all($node, 'afterwards');
-$node->safe_psql('postgres', 'VACUUM t; VACUUM account');
-check_all($node, 'after VACUUM');
-is($node->safe_psql('postgres', 'SELECT must_be_complete()'), '', 'the accounts are complete');
-one_answer($node, 'SELECT k FROM t WHERE k >= 0', 'all rows');
+my @definitions = (
+    3 => 'REINDEX INDEX CONCURRENTLY t_k;',
+    2 => 'REINDEX TABLE CONCURRENTLY token;',
+    2 => 'REINDEX INDEX t_ak;',
+    # One that was left invalid goes first.
+    4 => <<"END",
+DROP INDEX IF EXISTS t_x;
+CREATE INDEX CONCURRENTLY t_x ON t USING omendb (k DESC, a) WHERE a < 5;
+$repeatable
+SELECT must_be_same('SELECT k FROM t WHERE k > 500000 AND a < 5', '{index,bitmap}');
+COMMIT;
+DROP INDEX CONCURRENTLY t_x;
+END
+    3 => <<'END',
+DROP INDEX IF EXISTS t_y;
+CREATE INDEX t_y ON t USING omendb ((k + a));
+DROP INDEX t_y;
+END
+    1 => 'ALTER INDEX t_k SET (fillfactor = 70);',
+    1 => 'ALTER INDEX t_k RESET (fillfactor);',
+    2 => <<'END',
+\set n random(1, 1000)
+BEGIN;
+TRUNCATE scratch;
+INSERT INTO scratch SELECT n FROM generate_series(1, :n) AS n;
+COMMIT;
+SELECT must_be_same('SELECT k FROM scratch WHERE k > 0');
+END
+);
 
-# Everything goes, page by page, while scans are under way; then the tree is as good as new.
-$load = start_load(
-    $node,
-    clients => 4,
-    seconds => 5,
-    scripts => [
-        2 => 'DELETE FROM t WHERE id IN (SELECT id FROM t ORDER BY k LIMIT 1000 FOR UPDATE SKIP LOCKED);',
-        1 => 'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) t;',
-        2 => "$read_only SELECT must_be_same('SELECT k FROM t WHERE k >= 0'); COMMIT;",
-    ]);
-finish_load($load, 'emptying the table');
-$node->safe_psql('postgres', 'DELETE FROM t; VACUUM t');
-check_all($node, 'when empty');
-$node->safe_psql('postgres', 'INSERT INTO t (k, a) SELECT n, 1 FROM generate_series(1, 20000) AS n');
-check_all($node, 'filled again');
-one_answer($node, 'SELECT k FROM t WHERE k BETWEEN 100 AND 15000', 'some rows');
+# Serializable transactions, each of which is right if it is alone.
+my $promises = <<'END';
+-- No pair may be worth less than nothing, though one of the two may.
+CREATE TABLE pair (id int4, side int4, worth int4);
+INSERT INTO pair SELECT n, side, 50 FROM generate_series(1, 200) AS n, generate_series(0, 1) AS side;
+CREATE INDEX pair_id ON pair USING omendb (id, side) INCLUDE (worth);
 
-no_crash($node, 'race');
-$node->stop;
+CREATE FUNCTION withdraw(pair_id int4, pair_side int4, amount int4) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  total int8;
+BEGIN
+  SELECT sum(worth) INTO total FROM pair WHERE id = pair_id;
+  PERFORM pg_sleep(0.001);
+  IF total >= amount THEN
+    UPDATE pair SET worth = worth - amount WHERE id = pair_id AND side = pair_side;
+  ELSE
+    UPDATE pair SET worth = 50 WHERE id = pair_id;
+  END IF;
+END $$;
+
+-- Bookings do not overlap: who sees none near inserts one.
+CREATE TABLE booking (room int4, begins int8);
+CREATE INDEX booking_place ON booking USING omendb (room, begins);
+
+CREATE FUNCTION book(wanted_room int4, at int8) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM FROM booking WHERE room = wanted_room AND begins > at - 10 AND begins < at + 10;
+  IF NOT FOUND THEN
+    PERFORM pg_sleep(0.001);
+    INSERT INTO booking VALUES (wanted_room, at);
+  END IF;
+END $$;
+
+-- Receipts of a closed batch have been reported: none may come after.
+CREATE TABLE batch (number int4);
+CREATE TABLE receipt (batch int4, amount int4);
+CREATE TABLE report (batch int4, receipts int8);
+INSERT INTO batch VALUES (1);
+CREATE INDEX batch_number ON batch USING omendb (number);
+CREATE INDEX receipt_batch ON receipt USING omendb (batch);
+CREATE INDEX report_batch ON report USING omendb (batch);
+
+CREATE FUNCTION close_batch() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE batch SET number = number + 1 WHERE number > 0;
+END $$;
+
+CREATE FUNCTION report_last() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  closed int4;
+BEGIN
+  SELECT number - 1 INTO closed FROM batch WHERE number > 0;
+  PERFORM FROM report WHERE batch = closed;
+  IF NOT FOUND THEN
+    INSERT INTO report SELECT closed, (SELECT count(*) FROM receipt WHERE batch = closed);
+  END IF;
+END $$;
+
+CREATE FUNCTION must_keep_promises() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  r record;
+BEGIN
+  SELECT id, sum(worth) AS worth INTO r FROM pair GROUP BY id HAVING sum(worth) < 0 OR count(*) <> 2 LIMIT 1;
+  IF FOUND THEN RAISE EXCEPTION 'WRONG ANSWER: pair % is worth %', r.id, r.worth; END IF;
+  SELECT room, begins, next INTO r
+  FROM (SELECT room, begins, lead(begins) OVER (PARTITION BY room ORDER BY begins) AS next FROM booking) AS b
+  WHERE next - begins < 10 LIMIT 1;
+  IF FOUND THEN RAISE EXCEPTION 'WRONG ANSWER: room % at % and at %', r.room, r.begins, r.next; END IF;
+  SELECT batch, receipts, n INTO r
+  FROM report LEFT JOIN (SELECT batch, count(*) AS n FROM receipt GROUP BY batch) AS c USING (batch)
+  WHERE receipts <> coalesce(n, 0) LIMIT 1;
+  IF FOUND THEN RAISE EXCEPTION 'WRONG ANSWER: batch % of % receipts has %', r.batch, r.receipts, r.n; END IF;
+  SELECT batch INTO r FROM report GROUP BY batch HAVING count(*) > 1 LIMIT 1;
+  IF FOUND THEN RAISE EXCEPTION 'WRONG ANSWER: batch % is reported twice', r.batch; END IF;
+END $$;
+END
+my @promises = (
+    30 => <<"END",
+\\set id random_zipfian(1, 200, 1.2)
+\\set side random(0, 1)
+\\set amount random(1, 60)
+$serializable SELECT withdraw(:id, :side, :amount); COMMIT;
+END
+    30 => <<"END",
+\\set room random(1, 20)
+\\set at random(1, 5000)
+$serializable SELECT book(:room, :at); COMMIT;
+END
+    # Whole stretches are called off, so that pages empty.
+    2 => <<"END",
+\\set room random(1, 20)
+\\set at random(1, 5000)
+$serializable DELETE FROM booking WHERE room = :room AND begins BETWEEN :at AND :at + 2000; COMMIT;
+END
+    20 => <<"END",
+$serializable
+INSERT INTO receipt SELECT number, 1 FROM batch WHERE number > 0;
+COMMIT;
+END
+    5 => "$serializable SELECT close_batch(); COMMIT;",
+    5 => "$serializable SELECT report_last(); COMMIT;",
+    2 => "$serializable DELETE FROM receipt USING report WHERE receipt.batch = report.batch AND receipt.batch < (SELECT "
+      . "max(number) FROM batch) - 50; DELETE FROM report WHERE batch < (SELECT max(number) FROM batch) - 50; COMMIT;",
+    2 => vacuum('pair, booking'),
+    2 => vacuum('receipt, report, batch'),
+    5 => "$serializable SELECT must_keep_promises(); COMMIT;",
+    5 => "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY; SELECT must_keep_promises(); COMMIT;");
+
+my @mixes = (
+    {
+        name => 'scattered',
+        entries => 8,
+        delta => 2,
+        scripts => [ @scatter, @compare_ranges, @move_tokens ]
+    },
+    { name => 'queue', entries => 16, delta => 4, scripts => \@queue },
+    {
+        name => 'cursors',
+        entries => 4,
+        delta => 1,
+        setup => <<'END',
+CREATE FUNCTION must_be_equal(a int8, b int8) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF a IS DISTINCT FROM b THEN RAISE EXCEPTION 'WRONG ANSWER: % rows, then % in one snapshot', a, b; END IF;
+END $$;
+
+CREATE FUNCTION all_between(low int8, high int8) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM force_scan('seq');
+  RETURN (SELECT coalesce(string_agg(k::text, ' ' ORDER BY k), '') FROM t WHERE k BETWEEN low AND high);
+END $$;
+CREATE FUNCTION declare_held(low int8, high int8) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM force_scan('index');
+  EXECUTE format('DECLARE held SCROLL CURSOR WITH HOLD FOR SELECT k FROM t WHERE k BETWEEN %s AND %s ORDER BY k',
+                 low, high);
+END $$;
+CREATE FUNCTION must_hold(expected text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  held refcursor := 'held';
+  r int8;
+  seen text := '';
+BEGIN
+  MOVE ABSOLUTE 0 FROM held;
+  LOOP
+    FETCH held INTO r;
+    EXIT WHEN NOT FOUND;
+    seen := seen || ' ' || r;
+  END LOOP;
+  IF substr(seen, 2) <> expected THEN
+    RAISE EXCEPTION 'WRONG ANSWER: % by a cursor WITH HOLD instead of %', seen, expected;
+  END IF;
+END $$;
+END
+        scripts => [ @scatter, @cursors ]
+    },
+    {
+        name => 'definitions',
+        entries => 64,
+        delta => 64,
+        setup => 'CREATE TABLE scratch (k int4); CREATE INDEX scratch_k ON scratch USING omendb (k);',
+        scripts => [ @scatter, @compare_ranges, @move_tokens ],
+        alone => \@definitions
+    },
+    {
+        name => 'serializable',
+        entries => 8,
+        delta => 4,
+        setup => $promises,
+        conf => "enable_seqscan = off\n",
+        scripts => \@promises
+    });
+
+my %chosen = map { $_ => 1 } split /,/, $ENV{OMENDB_RACE_MIXES} || join ',', map { $_->{name} } @mixes;
+foreach my $mix (@mixes)
+{
+    race($mix) if $chosen{ $mix->{name} };
+}
 done_testing();
+
+sub race
+{
+    my ($mix) = @_;
+    my $name = $mix->{name};
+    alarm(300 + 2 * $seconds);
+    $node = new_node($name, conf => <<"END" . ($mix->{conf} || ''));
+autovacuum_naptime = 1s
+autovacuum_vacuum_cost_delay = 0
+autovacuum_vacuum_threshold = 20
+autovacuum_vacuum_insert_threshold = 200
+omendb.test_page_entries = $mix->{entries}
+omendb.test_delta_entries = $mix->{delta}
+END
+    # Known only to the test build.
+    like($node->safe_psql('postgres', "LOAD 'omendb'; SHOW omendb.test_points"), qr/split-written/, "$name: test build");
+    $node->safe_psql('postgres', $tables . ($mix->{setup} || ''));
+
+    my %sum;
+    foreach my $clients (@client_counts)
+    {
+        # pgbench prepares statements synchronously: one that waits for DDL holds up clients which DDL waits for.
+        my %common = (seconds => $seconds / @client_counts, mode => $mix->{alone} ? 'extended' : 'prepared');
+        # DDL comes from one session: two at a time would mostly wait for each other.
+        my $alone = start_load($node, %common, clients => 1, scripts => [ @{ $mix->{alone} } ]) if $mix->{alone};
+        my $load = start_load($node, %common, clients => $clients, scripts => [ @{ $mix->{scripts} } ]);
+        count_load(\%sum, finish_load($load, "$name: $clients clients"));
+        count_load(\%sum, finish_load($alone, "$name: DDL beside $clients clients")) if $alone;
+        check_all($node, "$name: after $clients clients");
+    }
+
+    $node->safe_psql('postgres', 'VACUUM');
+    check_all($node, "$name: after VACUUM");
+    foreach my $table (qw(t token))
+    {
+        one_answer($node, "SELECT k FROM $table WHERE k >= 0", "$name: all of $table");
+        one_answer($node, "SELECT id FROM $table WHERE id BETWEEN 100 AND 900000", "$name: some of $table");
+    }
+    is($node->safe_psql('postgres', 'SELECT must_be_complete()'), '', "$name: the tokens are complete");
+    is($node->safe_psql('postgres', 'SELECT must_keep_promises()'), '', "$name: promises are kept")
+      if $name eq 'serializable';
+
+    # Everything goes while scans are under way; then the tree is as good as new.
+    my $load = start_load(
+        $node,
+        clients => 4,
+        seconds => 3,
+        scripts => [
+            2 => 'DELETE FROM t WHERE id IN (SELECT id FROM t ORDER BY k LIMIT 200 FOR UPDATE SKIP LOCKED);',
+            1 => vacuum('t'),
+            2 => "$repeatable SELECT must_be_same('SELECT k FROM t WHERE k >= 0'); COMMIT;",
+        ]);
+    count_load(\%sum, finish_load($load, "$name: emptying the table"));
+    $node->safe_psql('postgres', 'DELETE FROM t; VACUUM t');
+    check_all($node, "$name: when empty");
+    $node->safe_psql('postgres', 'INSERT INTO t (k, a) SELECT n, 1 FROM generate_series(1, 5000) AS n');
+    check_all($node, "$name: filled again");
+    one_answer($node, 'SELECT k FROM t WHERE k BETWEEN 100 AND 4000', "$name: some rows");
+
+    no_crash($node, $name);
+    $node->stop;
+    summary("$name: $seconds s, $sum{transactions} transactions, $sum{serialization} serialization failures, "
+          . "$sum{deadlock} deadlocks, $sum{retries} retries, $sum{checked} transactions compared, "
+          . "$sum{errors} errors");
+    return;
+}
+
+# Adds up what pgbench says.
+sub count_load
+{
+    my ($sum, $said) = @_;
+    my $number = sub { return $said =~ /^$_[0]: (\d+)/m ? $1 : 0 };
+    $sum->{transactions} += $number->('number of transactions actually processed');
+    $sum->{serialization} += $number->('number of serialization failures');
+    $sum->{deadlock} += $number->('number of deadlock failures');
+    $sum->{retries} += $number->('total number of retries');
+    $sum->{errors} += () = $said =~ /^pgbench: error:.*aborted/mg;
+    # Of the scripts that compare answers.
+    while ($said =~ /^SQL script \d+: (\S+)\n.*\n - (\d+) transactions/mg)
+    {
+        my ($file, $count) = ($1, $2);
+        $sum->{checked} += $count if slurp_file($file) =~ /must_/;
+    }
+    return;
+}

@@ -19,7 +19,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw($soak $seed new_node prepare kill_server start_load finish_load check_all no_crash one_answer
-  scripted pick start_psql finish_psql wait_until_restarted log_size log_since);
+  scripted pick start_psql finish_psql wait_until_restarted log_size log_since summary);
 
 our $soak = $ENV{OMENDB_SOAK} || 1;
 our $seed = defined $ENV{OMENDB_SEED} ? $ENV{OMENDB_SEED} : int(rand(2**31));
@@ -135,6 +135,14 @@ sub log_since
     return slurp_file($node->logfile, $offset);
 }
 
+# What test/run prints below the line of the step.
+sub summary
+{
+    my ($text) = @_;
+    diag("summary: $text");
+    return;
+}
+
 # One of the arguments.
 sub pick
 {
@@ -190,9 +198,8 @@ sub scripted
     return $file;
 }
 
-# Starts pgbench in the background: `clients`, `seconds`, perhaps a `rate` of transactions a second; `scripts` are pairs
-# of weight and text, `settings` are those of its sessions; in
-# `database`.
+# Starts pgbench in the background: `clients`, `seconds`, perhaps a `rate` of transactions a second and a
+# `mode` of queries; `scripts` are pairs of weight and text, `settings` are those of its sessions; in `database`.
 sub start_load
 {
     my ($node, %load) = @_;
@@ -204,8 +211,8 @@ sub start_load
     local $ENV{PGOPTIONS} = join ' ', map { "-c $_=$settings->{$_}" } sort keys %$settings;
     my $handle = IPC::Run::start(
         [
-            'pgbench', '-n', '-M', 'prepared', '-h', $node->host, '-p', $node->port, '-c', $load{clients},
-            '-j', 2, '-T', $load{seconds}, '--random-seed', int(rand(2**31)), '--max-tries', 20,
+            'pgbench', '-n', '-M', $load{mode} || 'prepared', '-h', $node->host, '-p', $node->port, '-c', $load{clients},
+            '-j', 2, '-T', $load{seconds}, '--random-seed', int(rand(2**31)), '--max-tries', 20, '--failures-detailed',
             ($load{rate} ? ('-R', $load{rate}) : ()),
             @files, $load{database} || 'postgres'
         ],
