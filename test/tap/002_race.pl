@@ -147,6 +147,27 @@ SELECT must_be_same(format('SELECT a, k FROM t WHERE a IN (1, 3, 7) AND k > %s O
 SELECT must_be_same(format('SELECT k FROM t WHERE k < %s ORDER BY k DESC LIMIT 50', :k::int8), '{index,only}', true);
 COMMIT;
 END
+    # Workers share a scan; a merge join goes back to where it was.
+    3 => <<"END",
+\\set k random(0, 900000)
+$repeatable
+SET LOCAL max_parallel_workers_per_gather = 2;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+SET LOCAL min_parallel_index_scan_size = 0;
+SELECT must_be_same('SELECT k FROM t WHERE k > 200000');
+COMMIT;
+END
+    3 => <<"END",
+\\set k random(0, 900000)
+$repeatable
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_nestloop = off;
+SELECT must_be_same(format('SELECT x.k, y.k FROM t AS x JOIN t AS y USING (a) WHERE x.k BETWEEN %s AND %s AND '
+  'y.k BETWEEN %s AND %s', :k::int8, :k::int8 + 20000, :k::int8, :k::int8 + 30000), '{index,only}');
+COMMIT;
+END
 );
 
 # Queues: rows come at the right end and go at the left one; tokens that are served stand in line again.
