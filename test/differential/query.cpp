@@ -1,6 +1,7 @@
 #include "differential/query.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "differential/statement.h"
 
@@ -15,13 +16,17 @@ std::string Comma(const std::vector<std::string>& parts) {
 }
 
 // "'...'::type[]" of some constants, of the operand's type or another of its family; NULLs and duplicates among them.
-std::string RandomArray(const Table& table, const Operand& operand, Random& random) {
+std::string RandomArray(const Focus& focus, const Operand& operand, Random& random) {
   const Base base = random.OneIn(5) ? PickOf(Family(operand.base), random) : operand.base;
   uint64_t count = random.Below(6);
   if (random.OneIn(8)) count = random.Below(80);
   std::string elements;
   for (uint64_t i = 0; i < count; i++) {
-    const std::string element = random.OneIn(12) ? "NULL" : Literal(Convert(RandomValue(table, operand, random), base));
+    const std::string element =
+        random.OneIn(12)
+            ? "NULL"
+            : Literal(Convert(
+                  RandomValue(*focus.table, operand, random.OneIn(2) ? focus.row : RandomRow(random), random), base));
     elements += i == 0 ? element : Optional(", " + element);
   }
   return "ARRAY[" + elements + "]::" + Name(base) + "[]";
@@ -41,14 +46,15 @@ struct Ordering {
 };
 
 Ordering RandomOrdering(const Focus& focus, const std::string& alias, Random& random) {
-  const uint64_t way = random.Below(10);  // 0..4 as the index, 5..8 its reverse, 9 anything
+  const uint64_t way = random.Below(10);  // 0..3 as the index, 4..6 its reverse, 7, 8 only the first column, 9 anything
   Ordering ordering;
   const size_t count = random.OneIn(2) ? focus.operands.size() : random.Between(1, focus.operands.size());
   for (size_t i = 0; i < count; i++) {
     bool descending = random.OneIn(2), nulls_first = random.OneIn(2);
-    if (focus.index != nullptr && way < 9) {
-      descending = focus.index->keys[i].descending != (way >= 5);
-      nulls_first = focus.index->keys[i].nulls_first != (way >= 5);
+    if (focus.index != nullptr && (way < 7 || (way < 9 && i == 0))) {
+      const bool reverse = way >= 4 && way <= 7;
+      descending = focus.index->keys[i].descending != reverse;
+      nulls_first = focus.index->keys[i].nulls_first != reverse;
     }
     const std::string sql = WithAlias(focus.operands[i].sql, alias);
     ordering.columns += (i > 0 ? ", " : "") + sql;
@@ -89,6 +95,16 @@ std::string Thinned(const Table& table, const std::string& alias, Random& random
   return " AND " + alias + "id % " + std::to_string(modulus) + " = " + std::to_string(random.Below(modulus));
 }
 
+// The text of a constant, and its value.
+std::pair<std::string, Value> TypedConstant(const Focus& focus, const Operand& operand, Random& random) {
+  Value value = RandomValue(*focus.table, operand, focus.row, random);
+  if (random.OneIn(4)) {
+    value = Convert(value, PickOf(Family(operand.base), random));
+    if (random.OneIn(3)) value = Neighbour(value, random.OneIn(2) ? 1 : -1);
+  }
+  return {random.OneIn(12) ? "(SELECT " + Literal(value) + ")" : Literal(value), value};
+}
+
 bool InOneFamily(Base a, Base b) {
   const std::vector<Base> family = Family(a);
   return std::find(family.begin(), family.end(), b) != family.end();
@@ -98,7 +114,13 @@ bool InOneFamily(Base a, Base b) {
 std::string JoinCondition(const Table& left, const Table& right, Random& random) {
   std::string out;
   const bool inequality = random.OneIn(10);
-  const size_t start = random.Below(left.columns.size());
+  size_t start = random.Below(left.columns.size());
+  // Mostly by what an index begins with.
+  const Table& indexed = random.OneIn(2) ? left : right;
+  if (!indexed.indexes.empty() && !random.OneIn(4)) {
+    const int column = PickOf(indexed.indexes, random).keys[0].operand.column;
+    if (column >= 0) start = static_cast<size_t>(column);
+  }
   for (size_t i = 0; i < left.columns.size(); i++) {
     const size_t l = (start + i) % left.columns.size();
     size_t r = l;
@@ -117,10 +139,17 @@ std::string JoinCondition(const Table& left, const Table& right, Random& random)
 }  // namespace
 
 Focus RandomFocus(const Table& table, Random& random) {
-  Focus focus{&table, nullptr, {}};
-  if (!table.indexes.empty() && !random.OneIn(10)) {
+  Focus focus{&table, nullptr, {}, RandomRow(random)};
+  const bool several = table.indexes.size() > 1 && random.OneIn(6);
+  if (!table.indexes.empty() && !several && !random.OneIn(10)) {
     focus.index = &PickOf(table.indexes, random);
     for (const IndexKey& key : focus.index->keys) focus.operands.push_back(key.operand);
+    return focus;
+  }
+  if (several) {
+    // The first columns of several indexes, for those to work together.
+    for (const Index& index : table.indexes)
+      if (focus.operands.size() < 3) focus.operands.push_back(index.keys[0].operand);
     return focus;
   }
   for (size_t i = 0; i < table.columns.size(); i++)
@@ -128,32 +157,36 @@ Focus RandomFocus(const Table& table, Random& random) {
   return focus;
 }
 
-std::string RandomConstant(const Table& table, const Operand& operand, Random& random) {
+std::string RandomConstant(const Focus& focus, const Operand& operand, Random& random) {
   if (random.OneIn(60)) return std::string("NULL::") + Name(operand.base);
-  Value value = RandomValue(table, operand, random);
-  if (random.OneIn(4)) {
-    value = Convert(value, PickOf(Family(operand.base), random));
-    if (random.OneIn(3)) value = Neighbour(value, random.OneIn(2) ? 1 : -1);
-  }
-  return random.OneIn(12) ? "(SELECT " + Literal(value) + ")" : Literal(value);
+  return TypedConstant(focus, operand, random).first;
 }
 
-std::string RandomCondition(const Table& table, const Operand& operand, const std::string& alias, Random& random) {
+std::string RandomCondition(const Focus& focus, const Operand& operand, const std::string& alias, Random& random) {
   const std::string sql = WithAlias(operand.sql, alias);
-  const auto constant = [&] { return RandomConstant(table, operand, random); };
+  const auto constant = [&] { return RandomConstant(focus, operand, random); };
+  // Two bounds, mostly in the right order.
+  const auto range = [&](const char* from, const char* between, const char* to) {
+    const Focus other{focus.table, focus.index, {}, RandomRow(random)};
+    std::pair<std::string, Value> low = TypedConstant(focus, operand, random);
+    std::pair<std::string, Value> high = TypedConstant(random.OneIn(2) ? focus : other, operand, random);
+    if (Less(Convert(high.second, operand.base), Convert(low.second, operand.base)) && !random.OneIn(6))
+      std::swap(low, high);
+    return sql + from + low.first + between + to + high.first;
+  };
   const auto comparison = [&] { return sql + ' ' + RandomOperator(true, random) + ' ' + constant(); };
   switch (random.Below(24)) {
     case 0:
     case 1:
-      return sql + " BETWEEN " + constant() + " AND " + constant();
+      return range(" BETWEEN ", " AND ", "");
     case 2:
     case 3:
     case 4:
-      return sql + " = ANY (" + RandomArray(table, operand, random) + ")";
+      return sql + " = ANY (" + RandomArray(focus, operand, random) + ")";
     case 5:
       return sql + " IN (" + constant() + Optional(", " + constant()) + Optional(", " + constant()) + ")";
     case 6:
-      return sql + ' ' + RandomOperator(false, random) + " ANY (" + RandomArray(table, operand, random) + ")";
+      return sql + ' ' + RandomOperator(false, random) + " ANY (" + RandomArray(focus, operand, random) + ")";
     case 7:
       return sql + " IS NULL";
     case 8:
@@ -170,8 +203,7 @@ std::string RandomCondition(const Table& table, const Operand& operand, const st
     case 13:
     case 14:
     case 15:
-      return sql + Pick({" > ", " >= "}, random) + constant() + " AND " + sql + Pick({" < ", " <= "}, random) +
-             constant();
+      return range(Pick({" > ", " >= "}, random), " AND ", (sql + Pick({" < ", " <= "}, random)).c_str());
     default:
       return comparison();
   }
@@ -183,16 +215,16 @@ std::string RandomWhere(const Focus& focus, const std::string& alias, Random& ra
   if (focus.index != nullptr && !focus.index->predicate.empty() && !random.OneIn(4))
     add(WithAlias(focus.index->predicate, alias));
   for (const Operand& operand : focus.operands) {
-    if (random.OneIn(5)) continue;  // a gap, or a filter behind one
-    add(RandomCondition(*focus.table, operand, alias, random));
-    if (random.OneIn(6)) add(RandomCondition(*focus.table, operand, alias, random));
-    if (random.OneIn(3)) break;
+    if (random.OneIn(4)) continue;  // a gap, or a filter behind one
+    add(RandomCondition(focus, operand, alias, random));
+    if (random.OneIn(6)) add(RandomCondition(focus, operand, alias, random));
+    if (random.OneIn(2)) break;
   }
   if (focus.operands.size() > 1 && random.OneIn(12)) {
     std::string left, right;
     for (size_t i = 0; i < 2; i++) {
       left += (i > 0 ? ", " : "") + WithAlias(focus.operands[i].sql, alias);
-      right += (i > 0 ? ", " : "") + RandomConstant(*focus.table, focus.operands[i], random);
+      right += (i > 0 ? ", " : "") + RandomConstant(focus, focus.operands[i], random);
     }
     add("(" + left + ") " + RandomOperator(false, random) + " (" + right + ")");
   }

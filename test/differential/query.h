@@ -14,15 +14,16 @@ struct Focus {
   const Table* table;
   const Index* index;  // nullptr if it is about any columns
   std::vector<Operand> operands;
+  size_t row;  // of RandomRow: whose values most conditions are about
 };
 
 Focus RandomFocus(const Table& table, Random& random);
 
 // A constant, sometimes of another type of the family, sometimes known only at run time.
-std::string RandomConstant(const Table& table, const Operand& operand, Random& random);
+std::string RandomConstant(const Focus& focus, const Operand& operand, Random& random);
 
 // One condition on an operand.
-std::string RandomCondition(const Table& table, const Operand& operand, const std::string& alias, Random& random);
+std::string RandomCondition(const Focus& focus, const Operand& operand, const std::string& alias, Random& random);
 
 // " WHERE true AND ..."; each condition optional, several on one column possible.
 std::string RandomWhere(const Focus& focus, const std::string& alias, Random& random);

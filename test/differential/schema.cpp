@@ -11,7 +11,8 @@ using test::Distribution;
 
 namespace {
 
-constexpr size_t kKnownValues = 48;
+constexpr size_t kKnownRows = 48;
+constexpr size_t kForget = SIZE_MAX;
 
 Source RandomSource(Base base, Random& random) {
   Source source{};
@@ -42,7 +43,9 @@ Value FromDistance(const Column& column, uint64_t distance, Random& random) {
   return FromNumber(column.base, static_cast<int64_t>(n));
 }
 
-std::vector<std::string> RandomColumn(Column* column, uint64_t n, Random& random) {
+// Values for as many rows as there are in `place`, which says where to remember each row.
+std::vector<std::string> RandomColumn(Column* column, const std::vector<size_t>& place, Random& random) {
+  const size_t n = place.size();
   Source& source = column->source;
   std::vector<uint64_t> distances = test::Distances(source.distribution, n, random);
   const uint64_t before = source.at;
@@ -52,18 +55,16 @@ std::vector<std::string> RandomColumn(Column* column, uint64_t n, Random& random
     for (size_t i = distances.size(); i > 1; i--) std::swap(distances[i - 1], distances[random.Below(i)]);
   std::vector<std::string> out;
   out.reserve(n);
-  for (uint64_t distance : distances) {
-    if (random.Below(100) < source.null_percent) {
-      out.emplace_back("NULL");
-      continue;
+  for (size_t i = 0; i < n; i++) {
+    std::optional<Value> value;
+    if (random.Below(100) >= source.null_percent)
+      value = random.Below(100) < source.extreme_percent ? PickOf(Extremes(column->base), random)
+                                                         : FromDistance(*column, before + distances[i], random);
+    if (place[i] != kForget) {
+      if (column->known.size() <= place[i]) column->known.resize(place[i] + 1);
+      column->known[place[i]] = value;
     }
-    const Value value = random.Below(100) < source.extreme_percent ? PickOf(Extremes(column->base), random)
-                                                                   : FromDistance(*column, before + distance, random);
-    if (column->known.size() < kKnownValues)
-      column->known.push_back(value);
-    else if (random.OneIn(n / 16 + 2))
-      column->known[random.Below(kKnownValues)] = value;
-    out.push_back(Untyped(value));
+    out.push_back(value ? Untyped(*value) : "NULL");
   }
   return out;
 }
@@ -106,7 +107,8 @@ std::string RandomPredicate(const Table& table, Random& random) {
     case 1:
       return operand.sql + " IS NOT NULL";
     default:
-      return operand.sql + Pick({" < ", " >= ", " > ", " <= "}, random) + Literal(RandomValue(table, operand, random));
+      return operand.sql + Pick({" < ", " >= ", " > ", " <= "}, random) +
+             Literal(RandomValue(table, operand, RandomRow(random), random));
   }
 }
 
@@ -114,15 +116,25 @@ std::string RandomPredicate(const Table& table, Random& random) {
 
 std::string Column::TypeName() const { return domain ? DomainName(base) : Name(base); }
 
-std::string Table::CreateText() const {
-  std::string text = "CREATE TABLE @" + name + " (id int4, v int4";
+std::vector<std::string> Table::CreateTexts(Random& random) const {
+  std::string text = "TABLE @" + name + " (id int4, v int4";
   for (const Column& column : columns) text += ", " + column.name + ' ' + column.TypeName();
-  return text + ')';
+  text += ')';
+  if (!partitioned) {
+    if (random.OneIn(3)) text += Optional(" WITH (fillfactor = " + std::to_string(random.Between(10, 100)) + ")");
+    return {(random.OneIn(10) ? "CREATE UNLOGGED " : "CREATE ") + text};
+  }
+  std::vector<std::string> out{"CREATE " + text + " PARTITION BY HASH (id)"};
+  for (const char* remainder : {"0", "1"})
+    out.push_back("CREATE TABLE @" + name + "_p" + remainder + " PARTITION OF @" + name +
+                  " FOR VALUES WITH (MODULUS 2, REMAINDER " + remainder + ")");
+  return out;
 }
 
 Table RandomTable(const std::string& name, const Table* like, Random& random) {
   Table table;
   table.name = name;
+  table.partitioned = random.OneIn(8);
   const uint64_t columns = like != nullptr ? like->columns.size() : random.Between(1, 5);
   for (uint64_t i = 0; i < columns; i++) {
     Column column;
@@ -175,8 +187,14 @@ const Index& AddIndex(Table* table, Random& random) {
 std::vector<std::string> RandomRows(Table* table, uint64_t n, Random& random) {
   std::vector<std::string> rows(n);
   for (std::string& row : rows) row = "(" + std::to_string(table->next_id++) + ", " + std::to_string(random.Below(100));
+  std::vector<size_t> place(n, kForget);
+  for (size_t i = 0; i < n; i++)
+    if (table->remembered < kKnownRows)
+      place[i] = table->remembered++;
+    else if (random.OneIn(n / 16 + 2))
+      place[i] = random.Below(kKnownRows);
   for (Column& column : table->columns) {
-    const std::vector<std::string> values = RandomColumn(&column, n, random);
+    const std::vector<std::string> values = RandomColumn(&column, place, random);
     for (size_t i = 0; i < n; i++) rows[i] += ", " + values[i];
   }
   for (std::string& row : rows) row += ')';
@@ -184,20 +202,24 @@ std::vector<std::string> RandomRows(Table* table, uint64_t n, Random& random) {
   return rows;
 }
 
-Value RandomValue(const Table& table, const Operand& operand, Random& random) {
+size_t RandomRow(Random& random) { return random.Below(kKnownRows); }
+
+Value RandomValue(const Table& table, const Operand& operand, size_t row, Random& random) {
   if (operand.column < 0) {
     if (operand.base == Base::kBool || !random.OneIn(4))
       return FromNumber(operand.base, static_cast<int64_t>(random.Below(16)));
     return PickOf(Extremes(operand.base), random);
   }
   const Column& column = table.columns[static_cast<size_t>(operand.column)];
-  const uint64_t kind = random.Below(20);
+  const uint64_t kind = random.Below(40);
   if (kind < 2) return PickOf(Extremes(column.base), random);
   if (kind < 4) return AnyValue(column.base, random);
   if (kind < 6 || column.known.empty()) return FromDistance(column, random.Below(column.source.at + 200), random);
-  const Value& known = PickOf(column.known, random);
-  if (kind < 10) return Neighbour(known, random.OneIn(2) ? 1 : -1);
-  return known;
+  if (random.OneIn(5)) row = RandomRow(random);
+  const std::optional<Value>& known = column.known[row % column.known.size()];
+  if (!known) return FromDistance(column, random.Below(20), random);
+  if (kind < 11) return Neighbour(*known, random.OneIn(2) ? 1 : -1);
+  return *known;
 }
 
 Operand ColumnOperand(const Table& table, size_t column) {

@@ -2,6 +2,7 @@
 #ifndef OMENDB_TEST_DIFFERENTIAL_SCHEMA_H
 #define OMENDB_TEST_DIFFERENTIAL_SCHEMA_H
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,7 +41,7 @@ struct Column {
   Base base;
   bool domain;
   Source source;
-  std::vector<Value> known;  // some of the values that were inserted
+  std::vector<std::optional<Value>> known;  // values that were inserted, of the same rows in all columns
 
   std::string TypeName() const;
 };
@@ -69,13 +70,15 @@ struct Index {
 // no index key, so that its updates are HOT.
 struct Table {
   std::string name;
+  bool partitioned = false;
   std::vector<Column> columns;
   std::vector<Index> indexes;
   uint64_t next_id = 1;
   uint64_t rows_at_most = 0;
   int next_index = 1;
+  size_t remembered = 0;  // rows in the columns' known values
 
-  std::string CreateText() const;
+  std::vector<std::string> CreateTexts(Random& random) const;
 };
 
 // With `like`, a table whose columns are of the same families, to join with.
@@ -86,8 +89,10 @@ const Index& AddIndex(Table* table, Random& random);
 // n rows as "(id, v, k1, ...)" for VALUES.
 std::vector<std::string> RandomRows(Table* table, uint64_t n, Random& random);
 
+// A number to give to RandomValue: with the same one, the constants are mostly those of one row.
+size_t RandomRow(Random& random);
 // A constant to compare the operand with: mostly one that is there, or its neighbour.
-Value RandomValue(const Table& table, const Operand& operand, Random& random);
+Value RandomValue(const Table& table, const Operand& operand, size_t row, Random& random);
 
 // The domains that columns may have: names and what makes them.
 std::vector<std::pair<std::string, std::string>> Domains();

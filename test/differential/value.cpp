@@ -215,6 +215,11 @@ Value Neighbour(const Value& value, int direction) {
   return {value.base, value.n + direction, 0};
 }
 
+bool Less(const Value& a, const Value& b) {
+  if (!IsFloat(a.base)) return a.n < b.n;
+  return std::isnan(b.x) ? !std::isnan(a.x) : a.x < b.x;
+}
+
 Value AnyValue(Base base, Random& random) {
   const uint64_t bits = random.Next();
   if (base == Base::kFloat4) {

@@ -56,6 +56,8 @@ Value FromDouble(Base base, double x);
 Value Convert(const Value& value, Base to);
 // The value one below (-1) or above (1).
 Value Neighbour(const Value& value, int direction);
+// Of values of one type; NaN is the greatest.
+bool Less(const Value& a, const Value& b);
 // Any bit pattern that is a value.
 Value AnyValue(Base base, Random& random);
 // Ends of the type, zeros, infinities, NaN, and the ends of the narrower types of the family.
