@@ -14,6 +14,7 @@ struct Epoch::Kind {
 const Epoch::Kind Epoch::kKinds[] = {
     {"select", 190, [](Epoch& e) { return e.Query(SelectQuery); }},
     {"ordered", 110, [](Epoch& e) { return e.Ordered(); }},
+    {"several indexes", 20, [](Epoch& e) { return e.SeveralIndexes(); }},
     {"min/max", 40, [](Epoch& e) { return e.Query(MinMaxQuery); }},
     {"aggregate", 50, [](Epoch& e) { return e.Query(AggregateQuery); }},
     {"group by", 35, [](Epoch& e) { return e.Query(GroupQuery); }},
@@ -97,13 +98,7 @@ Group Epoch::Settings() {
   for (const char* name : {"enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan", "enable_sort",
                            "enable_material", "enable_memoize", "enable_incremental_sort", "enable_hashagg"})
     if (random_.OneIn(4)) set(std::string(name) + " = off");
-  if (random_.OneIn(6)) {
-    // Bitmaps only, and rows are dear: better two indexes than some rows too many.
-    for (const char* name : {"enable_seqscan", "enable_indexscan", "enable_indexonlyscan"})
-      set(std::string(name) + " = off");
-    set("cpu_tuple_cost = 10");
-  }
-  const uint64_t join = random_.Below(6);  // 0..2: the only one
+  const uint64_t join = random_.Below(5);  // 0..2: the only one
   if (join < 3) {
     // Two ordered indexes, or a sort of one side: what merge joins are made of.
     if (join == 1 && !random_.OneIn(3)) set("enable_sort = off");
@@ -128,7 +123,7 @@ Group Epoch::Settings() {
 // ---- Queries ----
 
 void Epoch::Explain(Group* group, const std::string& query) {
-  if (random_.OneIn(12)) group->statements.push_back({"EXPLAIN (COSTS OFF) " + query, Target::kExplain});
+  if (random_.OneIn(8)) group->statements.push_back({"EXPLAIN (COSTS OFF) " + query, Target::kExplain});
 }
 
 Group Epoch::Query(std::string (*make)(const Focus&, Random&)) {
@@ -142,6 +137,20 @@ Group Epoch::Ordered() {
   const std::string query = OrderedQuery(RandomFocus(AnyTable(), random_), true, random_);
   Group group{"", {{query}}};
   Explain(&group, query);
+  return group;
+}
+
+// Bitmaps only, and rows are dear: better two indexes than some rows too many.
+Group Epoch::SeveralIndexes() {
+  Group group{"", {}, Group::kCommit};
+  std::string settings = "SELECT set_config('cpu_tuple_cost', '10', true)";
+  for (const char* name : {"enable_seqscan", "enable_indexscan", "enable_indexonlyscan"})
+    settings += Optional(", set_config('" + std::string(name) + "', 'off', true)");
+  group.statements.push_back({settings + Optional(", set_config('enable_bitmapscan', 'on', true)")});
+  const std::string query = SeveralIndexesQuery(AnyTable(), random_);
+  group.statements.push_back({query});
+  // Each of them: few have the plan that they are there for.
+  group.statements.push_back({"EXPLAIN (COSTS OFF) " + query, Target::kExplain});
   return group;
 }
 

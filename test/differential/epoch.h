@@ -32,6 +32,7 @@ class Epoch {
   Group Query(std::string (*make)(const Focus&, Random&));
   Group TwoTableQuery(std::string (*make)(const Table&, const Table&, Random&));
   Group Ordered();
+  Group SeveralIndexes();
   Group Cursor();
   Group Prepared();
   Group Write();

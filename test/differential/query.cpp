@@ -146,14 +146,17 @@ Focus RandomFocus(const Table& table, Random& random) {
     for (const IndexKey& key : focus.index->keys) focus.operands.push_back(key.operand);
     return focus;
   }
-  if (several) {
-    // The first columns of several indexes, for those to work together.
-    for (const Index& index : table.indexes)
-      if (focus.operands.size() < 3) focus.operands.push_back(index.keys[0].operand);
-    return focus;
-  }
+  if (several) return SeveralIndexesFocus(table, random);
   for (size_t i = 0; i < table.columns.size(); i++)
     if (focus.operands.empty() || random.OneIn(2)) focus.operands.push_back(ColumnOperand(table, i));
+  return focus;
+}
+
+Focus SeveralIndexesFocus(const Table& table, Random& random) {
+  if (table.indexes.size() < 2) return RandomFocus(table, random);
+  Focus focus{&table, nullptr, {}, RandomRow(random)};
+  for (const Index& index : table.indexes)
+    if (focus.operands.size() < 3) focus.operands.push_back(index.keys[0].operand);
   return focus;
 }
 
@@ -165,6 +168,7 @@ std::string RandomConstant(const Focus& focus, const Operand& operand, Random& r
 std::string RandomCondition(const Focus& focus, const Operand& operand, const std::string& alias, Random& random) {
   const std::string sql = WithAlias(operand.sql, alias);
   const auto constant = [&] { return RandomConstant(focus, operand, random); };
+  const auto same = [&] { return Literal(RandomValue(*focus.table, operand, focus.row, random)); };
   // Two bounds, mostly in the right order.
   const auto range = [&](const char* from, const char* between, const char* to) {
     const Focus other{focus.table, focus.index, {}, RandomRow(random)};
@@ -184,7 +188,8 @@ std::string RandomCondition(const Focus& focus, const Operand& operand, const st
     case 4:
       return sql + " = ANY (" + RandomArray(focus, operand, random) + ")";
     case 5:
-      return sql + " IN (" + constant() + Optional(", " + constant()) + Optional(", " + constant()) + ")";
+      // Of one type: to make them of one, PostgreSQL would convert, which may fail, if it is evaluated.
+      return sql + " IN (" + same() + Optional(", " + same()) + Optional(", " + same()) + ")";
     case 6:
       return sql + ' ' + RandomOperator(false, random) + " ANY (" + RandomArray(focus, operand, random) + ")";
     case 7:
@@ -218,7 +223,7 @@ std::string RandomWhere(const Focus& focus, const std::string& alias, Random& ra
     if (random.OneIn(4)) continue;  // a gap, or a filter behind one
     add(RandomCondition(focus, operand, alias, random));
     if (random.OneIn(6)) add(RandomCondition(focus, operand, alias, random));
-    if (random.OneIn(2)) break;
+    if (focus.index != nullptr && random.OneIn(2)) break;
   }
   if (focus.operands.size() > 1 && random.OneIn(12)) {
     std::string left, right;
@@ -242,6 +247,21 @@ std::string OrderedQuery(const Focus& focus, bool may_limit, Random& random) {
   if (random.OneIn(2)) query += ", id";
   query += From(*focus.table) + RandomWhere(focus, "", random) + ordering.text;
   return may_limit && !random.OneIn(3) ? query + RandomLimit(random) : query;
+}
+
+std::string SeveralIndexesQuery(const Table& table, Random& random) {
+  const Focus focus = SeveralIndexesFocus(table, random);
+  std::string query = random.OneIn(2) ? "SELECT id" : "SELECT count(*), sum(id)";
+  query += From(table) + " WHERE true";
+  // Wide ranges: none of them alone is worth much.
+  const std::string between = random.OneIn(6) ? " OR " : " AND ";
+  std::string conditions;
+  for (const Operand& operand : focus.operands) {
+    const std::string condition = WithAlias(operand.sql, "") + Pick({" < ", " <= ", " >= ", " > ", " = "}, random) +
+                                  TypedConstant(focus, operand, random).first;
+    conditions += conditions.empty() ? condition : Optional(between + condition);
+  }
+  return query + " AND (" + conditions + ")";
 }
 
 std::string MinMaxQuery(const Focus& focus, Random& random) {

@@ -18,6 +18,8 @@ struct Focus {
 };
 
 Focus RandomFocus(const Table& table, Random& random);
+// On the first columns of several indexes, where there are several, for those to work together.
+Focus SeveralIndexesFocus(const Table& table, Random& random);
 
 // A constant, sometimes of another type of the family, sometimes known only at run time.
 std::string RandomConstant(const Focus& focus, const Operand& operand, Random& random);
@@ -31,6 +33,7 @@ std::string RandomWhere(const Focus& focus, const std::string& alias, Random& ra
 // The text of a query; its sort keys come first, as ComparisonOf wants it.
 std::string SelectQuery(const Focus& focus, Random& random);
 std::string OrderedQuery(const Focus& focus, bool may_limit, Random& random);
+std::string SeveralIndexesQuery(const Table& table, Random& random);
 std::string MinMaxQuery(const Focus& focus, Random& random);
 std::string AggregateQuery(const Focus& focus, Random& random);
 std::string GroupQuery(const Focus& focus, Random& random);
