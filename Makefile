@@ -12,10 +12,7 @@ DOCS = README.md
 OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/am/*.cpp src/tree/*.cpp src/pg/*.cpp src/core/*.cpp)))
 
 REGRESS = integer datetime timezone float other_types nulls multicolumn include options unsupported opclass \
-  opfamily build check \
-  build check dml deep \
-  build dml deep
-  dml deep
+  opfamily build check dml deep
 REGRESS_OPTS = --inputdir=. --outputdir=.
 
 PG_CONFIG ?= pg_config
