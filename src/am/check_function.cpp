@@ -39,6 +39,7 @@ namespace {
 // An entry in one sortable number: its TID (48 bits) and a hash of its values (16).
 struct Fingerprints {
   const Layout* layout;
+  bool skip_killed;
   Tuplesortstate* sort;
 };
 
@@ -57,8 +58,10 @@ void AddFingerprint(const Fingerprints& fingerprints, const tree::Entry& entry) 
   tuplesort_putdatum(fingerprints.sort, Int64GetDatum(core::Int64FromOrdinal(number)), false);
 }
 
-void VisitEntry(const core::Entries& entries, uint32 i, void* state) {
+void VisitEntry(const core::Entries& entries, uint32 i, bool killed, void* state) {
   const Fingerprints& fingerprints = *static_cast<Fingerprints*>(state);
+  // Scans do not return it: if its row lives, it is missing.
+  if (killed && fingerprints.skip_killed) return;
   tree::Entry entry;
   entry.tid = entries.tid[i];
   for (int c = 0; c < entries.value_columns; c++) {
@@ -77,9 +80,11 @@ void VisitRow(Relation, ItemPointer tid, Datum* values, bool* isnull, bool alive
   AddFingerprint(fingerprints, entry);
 }
 
-Fingerprints BeginFingerprints(const Layout& layout) {
-  return {&layout, tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false, maintenance_work_mem / 2,
-                                         nullptr, TUPLESORT_NONE)};
+// On a standby the primary's hints are not believed.
+Fingerprints BeginFingerprints(const Layout& layout, bool in_recovery) {
+  return {&layout, !in_recovery,
+          tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false, maintenance_work_mem / 2, nullptr,
+                                TUPLESORT_NONE)};
 }
 
 bool NextFingerprint(Tuplesortstate* sort, uint64* number) {
@@ -111,14 +116,15 @@ void CompareFingerprints(Relation heap, Relation index, Tuplesortstate* entries,
     if (any && previous >> 16 == entry >> 16) ReportRow(heap, index, entry, "it is in the index more than once");
     any = true;
     previous = entry;
-    if (has_row && row >> 16 < entry >> 16) ReportRow(heap, index, row, "it is not in the index");
+    if (has_row && row >> 16 < entry >> 16)
+      ReportRow(heap, index, row, "it is not in the index, or marked there as dead");
     if (has_row && row >> 16 == entry >> 16) {
       if (row != entry) ReportRow(heap, index, row, "its values are not those in the index");
       has_row = NextFingerprint(rows, &row);
     }
     has_entry = NextFingerprint(entries, &entry);
   }
-  if (has_row) ReportRow(heap, index, row, "it is not in the index");
+  if (has_row) ReportRow(heap, index, row, "it is not in the index, or marked there as dead");
 }
 
 // Replay of the primary's WAL, where there is any, stands still from Begin to End.
@@ -191,7 +197,8 @@ void Check(Oid index_oid, bool heap_all_indexed) {
   if (!heap_all_indexed) {
     tree::CheckTree(tree_index, strategy, nullptr, nullptr);
   } else {
-    Fingerprints entries = BeginFingerprints(layout), rows = BeginFingerprints(layout);
+    Fingerprints entries = BeginFingerprints(layout, pause.in_recovery());
+    Fingerprints rows = BeginFingerprints(layout, pause.in_recovery());
     tree::CheckTree(tree_index, strategy, VisitEntry, &entries);
     ScanRows(heap, index, pause.in_recovery(), &rows);
     tuplesort_performsort(entries.sort);

@@ -1,5 +1,8 @@
+#include <algorithm>
+
 #include "tree/check.h"
 
+#include "tree/killed.h"
 #include "tree/modify.h"
 #include "tree/search.h"
 
@@ -13,6 +16,7 @@ namespace omendb::tree {
 using core::Column;
 using core::Entries;
 using core::Key;
+using core::Tid;
 
 namespace {
 
@@ -45,8 +49,8 @@ class Checker {
   Checker(const Index& index, BufferAccessStrategy strategy, EntryVisitor visit, void* state)
       : index_(index), strategy_(strategy), visit_(visit), state_(state) {
     blocks_ = RelationGetNumberOfBlocks(index.rel);
-    reached_ = static_cast<uint8*>(MemoryContextAllocExtended(CurrentMemoryContext, blocks_ / 8 + 1,
-                                                              MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+    reached_ = static_cast<uint8*>(
+        MemoryContextAllocExtended(CurrentMemoryContext, blocks_ / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
     copy_ = static_cast<char*>(palloc(BLCKSZ));
   }
 
@@ -145,6 +149,8 @@ class Checker {
     LoadedEntries loaded;
     LoadEntries(page, index_.shape, &loaded);
     const Entries& entries = loaded.entries;
+    uint32 killed_count;
+    Tid* killed = KilledTids(page, &killed_count);
     if (page.inner() && entries.count == 0) Fail(block, "it is an inner page without children");
     Key low, high, previous, key;
     page.node().LowFence(&low);
@@ -164,11 +170,26 @@ class Checker {
         for (int c = 0; c < columns; c++)
           if (key.cls[c] == core::kMinusInfinity || key.cls[c] > core::kNullLast)
             Fail(block, "an entry's class is not valid");
-        if (visit_ != nullptr) visit_(entries, i, state_);
+        if (visit_ != nullptr) visit_(entries, i, std::binary_search(killed, killed + killed_count, key.tid), state_);
       }
       previous = key;
     }
     FreeEntries(&loaded);
+    if (killed != nullptr) pfree(killed);
+  }
+
+  // The TIDs of the entries that the page's hints name, sorted; null if there are none.
+  Tid* KilledTids(const NodePage& page, uint32* count) {
+    *count = 0;
+    if (!MayHaveKilled(copy_)) return nullptr;
+    KilledHints hints(copy_);
+    Tid* tids = static_cast<Tid*>(palloc(page.entry_count() * sizeof(Tid)));
+    for (uint32 i = 0; i < page.node().count(); i++)
+      if (hints.IsKilled(i)) tids[(*count)++] = page.node().TidAt(i);
+    for (uint32 rank = 0; rank < page.delta_count(); rank++)
+      if (hints.IsKilled(page.node().count() + page.DeltaSlotAt(rank))) tids[(*count)++] = page.DeltaTidAt(rank);
+    std::sort(tids, tids + *count);
+    return tids;
   }
 
   // The search bound: the model's window for a key must contain its position.

@@ -6,8 +6,9 @@
 
 namespace omendb::tree {
 
-// Called with every entry of the leaves, in key order.
-using EntryVisitor = void (*)(const core::Entries& entries, uint32 i, void* state);
+// Called with every entry of the leaves, in key order.  `killed`: scans believe that its
+// row is dead to everybody (tree/killed.h).
+using EntryVisitor = void (*)(const core::Entries& entries, uint32 i, bool killed, void* state);
 
 // Reads the whole index and raises ERRCODE_INDEX_CORRUPTED at the first page that
 // breaks an invariant, naming both.  Nobody may write to the index meanwhile.
