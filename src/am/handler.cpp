@@ -1,5 +1,7 @@
 // What PostgreSQL calls: the module's entry points and the access method's
 // callbacks, each one guarded line.
+#include <cmath>
+
 #include "am/am.h"
 
 #include "pg/guard.h"
@@ -9,6 +11,7 @@ extern "C" {
 #include "access/xlog.h"
 #include "commands/vacuum.h"
 #include "fmgr.h"
+#include "nodes/pathnodes.h"
 #include "utils/builtins.h"
 #include "utils/index_selfuncs.h"
 
@@ -61,6 +64,10 @@ bool omendb_canreturn(Relation, int) { return !RecoveryInProgress(); }
 void omendb_costestimate(PlannerInfo* root, IndexPath* path, double loop_count, Cost* startup, Cost* total,
                     Selectivity* selectivity, double* correlation, double* pages) {
   btcostestimate(root, path, loop_count, startup, total, selectivity, correlation, pages);
+  // These are what a parallel scan's number of workers goes by, in terms of B-tree pages
+  // (min_parallel_index_scan_size).  The work is in the entries, however few pages they take.
+  constexpr double kBtreeEntriesPerPage = 365;  // of 8-byte keys, 90 percent full
+  *pages = Max(*pages, ceil(*selectivity * path->indexinfo->tuples / kBtreeEntriesPerPage));
 }
 
 bytea* omendb_options(Datum reloptions, bool validate) {
