@@ -31,7 +31,7 @@ export LC_ALL=C
 # shellcheck disable=SC2034
 packages_build=(make g++ libxsimd-dev xz-utils)
 # shellcheck disable=SC2034
-packages_test=(cmake clang libclang-rt-14-dev libgtest-dev libbenchmark-dev perl libipc-run-perl)
+packages_test=(cmake clang libclang-rt-14-dev libgtest-dev libbenchmark-dev libpq-dev perl libipc-run-perl)
 
 die() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
