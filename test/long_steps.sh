@@ -3,17 +3,13 @@
 # The steps of test/run that take too long to be run each time. To be sourced by it.
 
 # Lets the server of $pg_config, a copy, start its processes through a shell script, which is read from the standard
-# input; the script ends with `exec ... "$postgres" "$@"`. What the tools say goes to files in $reports.
+# input; it ends with `exec ... "$postgres" "$@"`.
 wrap_postgres() {
   local bin
   bin=$("$pg_config" --bindir)
-  reports=$scratch_dir/reports
-  rm -rf -- "$reports"
-  mkdir "$reports"
-  chmod 1777 "$reports"
   mv "$bin/postgres" "$bin/postgres.real"
   {
-    printf '#!/bin/sh\npostgres=%q reports=%q\n' "$bin/postgres.real" "$reports"
+    printf '#!/bin/sh\npostgres=%q\n' "$bin/postgres.real"
     # Of initdb nothing is to be found out.
     # shellcheck disable=SC2016
     echo 'case $1 in --boot | --check | --single | -V | -C) exec "$postgres" "$@" ;; esac'
@@ -22,9 +18,20 @@ wrap_postgres() {
   chmod 755 "$bin/postgres"
 }
 
-# The regression tests on a wrapped server. Fails if a test fails, or if there are reports.
-regress_wrapped() {
-  local status=0 report
+# Valgrind's memcheck knows PostgreSQL's memory contexts here, so it sees the use of what was freed or never written.
+# Each process writes a report; those that stay empty say nothing.
+# VALGRIND_OPTS=--track-origins=yes tells where the latter comes from, and takes twice as long.
+step_valgrind() {
+  local reports=$scratch_dir/reports report status=0
+  need_packages "${packages_build[@]}" "${packages_test[@]}" valgrind libc6-dbg >>"$log_file"
+  test_server=(valgrind valgrind)
+  use_test_server
+  mkdir "$reports"
+  chmod 1777 "$reports"
+  wrap_postgres <<END
+exec valgrind --quiet --trace-children=yes --leak-check=no --num-callers=30 --log-file='$reports/%p' \\
+  --suppressions="\${postgres%/bin/*}/share/valgrind.supp" "\$postgres" "\$@"
+END
   regress || status=$?
   for report in "$reports"/*; do
     [[ -s $report ]] || continue
@@ -34,34 +41,25 @@ regress_wrapped() {
   return "$status"
 }
 
-# Valgrind's memcheck knows PostgreSQL's memory contexts here, so it sees the use of what was freed or never written.
-# VALGRIND_OPTS=--track-origins=yes tells where the latter comes from, and takes twice as long.
-step_valgrind() {
-  need_packages "${packages_build[@]}" "${packages_test[@]}" valgrind libc6-dbg >>"$log_file"
-  test_server=(valgrind valgrind)
-  use_test_server
-  # Each process opens a report; those that stay empty say nothing.
-  wrap_postgres <<'END'
-exec valgrind --quiet --trace-children=yes --leak-check=no --num-callers=30 \
-  --suppressions="${postgres%/bin/*}/share/valgrind.supp" --log-file="$reports/%p" "$postgres" "$@"
-END
-  regress_wrapped
-}
-
-# The extension with AddressSanitizer and UBSan, in a server that knows nothing of them.
+# The extension with AddressSanitizer and UBSan, in a server that knows nothing of them. What they find is in the
+# server's log, and the end of the process.
 step_server_sanitized() {
-  local flags='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
+  local flags='-fsanitize=address,undefined -fno-sanitize-recover=undefined' options
   test_server=(cassert sanitized "CXXFLAGS=-O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -fwrapv $flags"
     "LDFLAGS_SL=-fsanitize=address,undefined")
   use_test_server
-  # A sanitizer's own exit status would pass for an ordinary one. What is not freed at exit is not leaked.
+  # A sanitizer's own exit status would pass for an ordinary one. What is not freed at exit is not leaked. UBSan's
+  # options are not in the environment because it looks there only when it has something to say, and by then PostgreSQL
+  # has written the process title over it.
+  options=$scratch_dir/server-sanitized/lib/ubsan_options.so
+  logged gcc -shared -fPIC -o "$options" -x c - <<'END'
+const char *__ubsan_default_options(void) { return "print_stacktrace=1:abort_on_error=1"; }
+END
   wrap_postgres <<END
-export LD_PRELOAD=$(g++ -print-file-name=libasan.so)
-export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:log_path="\$reports/asan"
-export UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1:log_path="\$reports/ubsan"
+export LD_PRELOAD='$(g++ -print-file-name=libasan.so) $options' ASAN_OPTIONS=detect_leaks=0:abort_on_error=1
 exec "\$postgres" "\$@"
 END
-  regress_wrapped
+  regress
 }
 
 # Which lines the suites reach. Fails if they are less than nine tenths of those of tree/ and am/; test/coverage.pl
