@@ -68,6 +68,8 @@ step_coverage() {
   local step broken=()
   test_server=(cassert coverage 'CXXFLAGS=-O0 -g -fno-strict-aliasing -fwrapv --coverage' LDFLAGS_SL=--coverage)
   use_test_server
+  # A build without optimization is slow.
+  differential_statements=20000
   # The server's processes write their counts beside the objects when they exit.
   chmod -R a+rwX "$scratch_dir/build-coverage"
   for step in "${server_steps[@]}"; do
