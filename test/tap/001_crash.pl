@@ -163,13 +163,25 @@ sub crash_round
     else
     {
         sleep 0.3 + rand(1.2);
+        # Neither committed nor aborted, until somebody decides after the crash. VACUUM has to wait for it.
+        $node->safe_psql('postgres', <<'END');
+BEGIN;
+INSERT INTO scattered (k, a, b) SELECT (random() * 1e9)::int8, 50, 0 FROM generate_series(1, 50);
+PREPARE TRANSACTION 'undecided';
+END
+        sleep rand(0.2);
         if ($what eq 'SIGKILL') { kill_server($node) }
         else { $node->stop('immediate') }
         finish_psql($tour);
         $hits{$what}++;
     }
     finish_load($load, "$name: load", crashed => 1);
-    $node->start if $what !~ /=/;
+    if ($what !~ /=/)
+    {
+        $node->start;
+        # It holds locks that omendb_check would wait for.
+        $node->safe_psql('postgres', pick('COMMIT', 'ROLLBACK') . " PREPARED 'undecided'");
+    }
     $rounds++;
 
     is(complaints($node), '', "$name: every index is sound and agrees with its table");
@@ -204,6 +216,8 @@ max_wal_size = 32MB
 min_wal_size = 32MB
 checkpoint_timeout = 30s
 autovacuum_naptime = 1s
+restart_after_crash = on
+max_prepared_transactions = 5
 log_checkpoints = off
 $cluster->{conf}
 END

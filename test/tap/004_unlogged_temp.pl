@@ -14,6 +14,7 @@ my $node = new_node('unlogged', conf => <<'END');
 wal_level = minimal
 max_wal_senders = 0
 autovacuum = off
+restart_after_crash = on
 # In the test build.
 omendb.test_page_entries = 200
 omendb.test_delta_entries = 8

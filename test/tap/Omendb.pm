@@ -44,7 +44,6 @@ max_connections = 40
 jit = off
 timezone = 'UTC'
 max_parallel_workers_per_gather = 0
-restart_after_crash = on
 # Nothing here takes as long, but for a process that waits for ever.
 statement_timeout = 120s
 END
