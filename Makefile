@@ -15,6 +15,12 @@ REGRESS = integer datetime timezone float other_types nulls multicolumn include 
   opfamily build check dml deep
 REGRESS_OPTS = --inputdir=. --outputdir=.
 
+# They pause at points that only the test build has.
+ifdef OMENDB_TEST
+ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation --load-extension=omendb
+endif
+
 PG_CONFIG ?= pg_config
 # JIT has no use for an access method's bitcode, and clang is not needed without it.
 override with_llvm = no
