@@ -100,7 +100,8 @@ Options Parse(int argc, char** argv) {
 
 // What a session starts with; statements that take this long have gone astray.
 std::string SessionOptions() {
-  return " options='-c extra_float_digits=3 -c statement_timeout=120s -c jit=off -c max_parallel_workers_per_gather=0'";
+  return " options='-c extra_float_digits=3 -c statement_timeout=120s -c client_min_messages=error -c jit=off -c "
+         "max_parallel_workers_per_gather=0'";
 }
 
 void MakeDatabase(const Options& options, Job* job) {
@@ -148,23 +149,27 @@ void Work(Job* job, uint64_t statements, std::atomic<bool>* stop, std::atomic<ui
   }
 }
 
-void Report(const Options& options, Job* job) {
-  std::printf("\nseed %llu, job %llu: %s\n  %s\n", static_cast<unsigned long long>(options.seed),
-              static_cast<unsigned long long>(job->number), job->failure->message.c_str(),
-              Render(job->failure->statement, job->failure->copy).c_str());
-  std::printf("minimising ...\n");
-  std::fflush(stdout);
-  Runner runner(job->conninfo);
-  runner.Connect();
-  const std::optional<Reproduction> found = Minimise(&runner, job->history, *job->failure, options.minimise_seconds);
-  if (!found) {
-    std::printf("-- A replay of the epoch did not fail.  This is all of it:\n%s",
-                Script(job->history, *job->failure).c_str());
-    return;
+void Print(const Job& job, const char* title, const std::vector<Group>& groups, const Failure& failure) {
+  std::printf("\n-- ---- job %llu: %s\n%s-- ---- the last statement, %s copy: %s\n",
+              static_cast<unsigned long long>(job.number), title, Script(groups, failure).c_str(),
+              failure.copy == Copy::kBtree ? "btree's" : "omendb's", failure.message.c_str());
+}
+
+// Which of the jobs fail again, and with how little.  A crash ends the sessions of all of them: only one may.
+void Report(const Options& options, const std::vector<Job>& jobs) {
+  bool reproduced = false;
+  for (const Job& job : jobs) {
+    if (!job.failure) continue;
+    std::printf("\njob %llu failed: %s\n  %s\nminimising ...\n", static_cast<unsigned long long>(job.number),
+                job.failure->message.c_str(), Render(job.failure->statement, job.failure->copy).c_str());
+    std::fflush(stdout);
+    Runner runner(job.conninfo);
+    const std::optional<Reproduction> found = Minimise(&runner, job.history, *job.failure, options.minimise_seconds);
+    if (found) Print(job, "this fails", found->groups, found->failure);
+    reproduced |= found.has_value();
   }
-  std::printf("-- ---- this script fails ----\n%s-- ---- %s copy, the last statement: %s\n",
-              Script(found->groups, found->failure).c_str(),
-              found->failure.copy == Copy::kBtree ? "btree's" : "omendb's", found->failure.message.c_str());
+  for (const Job& job : jobs)
+    if (job.failure && !reproduced) Print(job, "a replay did not fail; all of the epoch", job.history, *job.failure);
 }
 
 }  // namespace
@@ -206,12 +211,12 @@ int main(int argc, char** argv) {
               seconds(), static_cast<double>(coverage.statements) / seconds());
   coverage.Print();
   bool failed = false;
-  // A crash ends the sessions of all jobs: each is asked whether its statements do it again.
-  for (Job& job : jobs)
-    if (job.failure) {
-      Report(options, &job);
-      failed = true;
-    }
+  for (const Job& job : jobs) failed |= job.failure.has_value();
+  if (failed) {
+    Report(options, jobs);
+    std::printf("\nfailed; seed %llu, %llu jobs\n", static_cast<unsigned long long>(options.seed),
+                static_cast<unsigned long long>(options.jobs));
+  }
   for (const Job& job : jobs) DropDatabase(options, job);
   if (failed) return 1;
   if (coverage.statements >= kLongRun)

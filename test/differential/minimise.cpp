@@ -23,6 +23,8 @@ class Minimiser {
     const std::optional<Failure> failure = runner_->Run(*groups, nullptr);
     if (!failure || failure->kind != kind_ || failure->copy != copy_) return false;
     groups->resize(failure->group + 1);
+    std::vector<Statement>& last = groups->back().statements;
+    if (failure->position < last.size()) last.resize(failure->position + 1);
     failure_ = *failure;
     return true;
   }

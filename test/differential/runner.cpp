@@ -150,9 +150,14 @@ std::string Runner::Must(const std::string& sql) {
 }
 
 void Runner::Reset() {
-  if (connection_ == nullptr || PQstatus(connection_) != CONNECTION_OK) Connect();
-  Must("DISCARD ALL");
-  Must("DROP SCHEMA IF EXISTS o, b, s CASCADE; CREATE SCHEMA o; CREATE SCHEMA b; CREATE SCHEMA s");
+  // After a crash the server may let us in once more before it has noticed.
+  for (int tries = 0; tries < 20; tries++) {
+    if (connection_ == nullptr || PQstatus(connection_) != CONNECTION_OK) Connect();
+    for (const char* sql : {"DISCARD ALL", "DROP SCHEMA IF EXISTS o, b, s CASCADE"}) PQclear(PQexec(connection_, sql));
+    if (PQstatus(connection_) == CONNECTION_OK) break;
+    usleep(100000);
+  }
+  Must("CREATE SCHEMA o; CREATE SCHEMA b; CREATE SCHEMA s");
 }
 
 void Runner::Send(const std::string& sql) {
@@ -185,14 +190,17 @@ std::optional<Failure> Runner::Run(const std::vector<Group>& groups, Coverage* c
     for (size_t g = begin; g < end; g++) {
       const std::vector<Statement>& statements = sent[g - begin];
       std::vector<Result> results[3];
-      const auto fail = [&](Failure::Kind kind, const std::string& statement, Copy copy, const std::string& message) {
-        if (!failure) failure = Failure{kind, g, statement, copy, message};
+      const auto fail = [&](Failure::Kind kind, size_t i, Copy copy, const std::string& message) {
+        // Not counting the BEGIN.
+        const size_t position = i - (i > 0 && groups[g].transaction != Group::kNoTransaction);
+        if (!failure) failure = Failure{kind, g, position, statements[i].text, copy, message};
       };
       for (Copy copy : kCopies)
-        for (const Statement& statement : statements) {
+        for (size_t i = 0; i < statements.size(); i++) {
+          const Statement& statement = statements[i];
           Result result(RunsOn(statement, copy) ? Receive() : nullptr);
           if (RunsOn(statement, copy) && (PQstatus(connection_) != CONNECTION_OK)) {
-            fail(Failure::kLost, statement.text, copy, PQerrorMessage(connection_));
+            fail(Failure::kLost, i, copy, PQerrorMessage(connection_));
             return failure;
           }
           results[static_cast<int>(copy)].push_back(std::move(result));
@@ -203,7 +211,7 @@ std::optional<Failure> Runner::Run(const std::vector<Group>& groups, Coverage* c
         const Result& btree = results[1][i];
         const Result& plain = results[2][i];
         if (statement.target == Target::kCheck || statement.target == Target::kOnce) {
-          if (omendb.Failed()) fail(Failure::kCheck, statement.text, Copy::kOmendb, omendb.Message());
+          if (omendb.Failed()) fail(Failure::kCheck, i, Copy::kOmendb, omendb.Message());
         } else if (statement.target == Target::kExplain) {
           if (coverage != nullptr && omendb.HasRows()) coverage->AddPlan(omendb.Rows(1, false));
           continue;
@@ -212,14 +220,14 @@ std::optional<Failure> Runner::Run(const std::vector<Group>& groups, Coverage* c
           const bool three = statement.target == Target::kAll;
           const Result& expected = three ? plain : btree;
           std::string difference = three ? Difference(btree, plain, comparison) : "";
-          if (!difference.empty()) fail(Failure::kDifference, statement.text, Copy::kBtree, difference);
+          if (!difference.empty()) fail(Failure::kDifference, i, Copy::kBtree, difference);
           difference = Difference(omendb, expected, comparison);
-          if (!difference.empty()) fail(Failure::kDifference, statement.text, Copy::kOmendb, difference);
+          if (!difference.empty()) fail(Failure::kDifference, i, Copy::kOmendb, difference);
           // Only a bug can do these, even where it does them on all copies.
           for (const Result* result : {&omendb, &btree, &plain})
             for (const char* state : {"57014", "XX000", "XX001", "XX002"})
               if (result == &omendb && result->SqlState() == state)
-                fail(Failure::kCheck, statement.text, Copy::kOmendb, result->Message());
+                fail(Failure::kCheck, i, Copy::kOmendb, result->Message());
         }
         if (coverage == nullptr || statement.target == Target::kOnce || statement.target == Target::kCheck) continue;
         coverage->statements++;

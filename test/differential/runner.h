@@ -17,6 +17,7 @@ namespace omendb::differential {
 struct Failure {
   enum Kind { kDifference, kCheck, kLost } kind;
   size_t group;           // which of those that were given to Run
+  size_t position;        // of the statement in the group
   std::string statement;  // with its marks
   Copy copy;              // the one that is different from the plain one
   std::string message;
