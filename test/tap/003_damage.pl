@@ -751,14 +751,14 @@ foreach my $template ('deep', 'small')
     $t->{fsm} = -e $fsm ? slurp_file($fsm) : '';
 }
 damage_files(scalar @{ $templates{deep}{pages} });
-my $regions = @damages;
 damage_whole_pages($_, blocks_of($templates{deep}{pages})) foreach @deep_kinds;
 damage_links();
 damage_fields();
-# Each region always; of what can be combined with each other a part, except in a long run.
-while ($soak == 1 && @damages > $regions + 200)
+# What the checksums must notice is always done; of what they do not see a part, except in a long run.
+if ($soak == 1)
 {
-    splice @damages, $regions + int(rand(@damages - $regions)), 1;
+    my %left_out = map { $_ => 1 } grep { $damages[$_]{demand} eq 'sealed' && rand() > 0.2 } 0 .. $#damages;
+    @damages = @damages[ grep { !$left_out{$_} } 0 .. $#damages ];
 }
 note(scalar(@damages) . ' damages');
 
@@ -770,16 +770,6 @@ sub names_block
     my ($line, $done) = @_;
     return 1 if $done->{short};
     return grep { defined && $line =~ /\bblock $_\b/i } $done->{block}, $done->{other};
-}
-
-sub wait_until_up
-{
-    for (1 .. 100)
-    {
-        return if $node->psql('postgres', 'SELECT 1') == 0;
-        Time::HiRes::sleep(0.1);
-    }
-    BAIL_OUT('the server did not come back');
 }
 
 # Copies the template's files to those of table and index n, and damages them.
@@ -827,7 +817,7 @@ SELECT 'answer ' || a FROM ask('d$n') AS a;
 $write
 REINDEX INDEX i$n;
 SELECT 'repaired ' || outcome('SELECT omendb_check(''i$n'', true)');
-SELECT 'repaired ' || a FROM ask('d$n') AS a;
+SELECT 'repaired ' || compare('SELECT a, k FROM d$n WHERE a IS NOT NULL', '{only}');
 DROP TABLE d$n;
 \\echo end
 END
@@ -861,7 +851,7 @@ END
           if !$found && ($damage->{demand} eq 'noticed' || $done->{noticed});
         push @problems, grep { $_ !~ $done->{message} } @errors if $done->{message};
     }
-    my @not_repaired = grep { /^repaired/ && !/^repaired (same)?$/ } @lines;
+    my @not_repaired = grep { /^repaired/ && !/^repaired (same, \d+ rows)?$/ } @lines;
     push @problems, 'REINDEX does not repair it', @not_repaired if @not_repaired;
     ok(!@problems, $name) or diag(join "\n", "damage $n", @problems, '--', $output, '--', $errors);
     $noticed{ $damage->{demand} }{ $found ? 'found' : 'not found' }++;
@@ -870,7 +860,7 @@ END
         kill_server($node);
         BAIL_OUT('a backend waits for ever');
     }
-    wait_until_up() if $errors =~ /server closed the connection|connection to server/;
+    wait_until_up($node) if $errors =~ /server closed the connection|connection to server/;
     return;
 }
 
