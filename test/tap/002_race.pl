@@ -2,7 +2,7 @@
 # cursors, DDL and serializable transactions, on pages so small that they split, share, empty and come back all the
 # while.  Each mix ends with omendb_check of every index and the same answers by every kind of scan.
 #
-#   OMENDB_RACE_SECONDS=N    how long a mix takes (default 21, times OMENDB_SOAK)
+#   OMENDB_RACE_SECONDS=N    how long a mix takes (default 18, times OMENDB_SOAK)
 #   OMENDB_RACE_MIXES=A,B    only these mixes
 #
 # A mix runs on 2, 8 and 32 clients, a third of its time each.  It needs the test build.
@@ -16,7 +16,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my @client_counts = (2, 8, 32);
-my $seconds = $ENV{OMENDB_RACE_SECONDS} || 21 * $soak;
+my $seconds = $ENV{OMENDB_RACE_SECONDS} || 18 * $soak;
 my $node;
 my $repeatable = "BEGIN ISOLATION LEVEL REPEATABLE READ;\n";
 my $serializable = "BEGIN ISOLATION LEVEL SERIALIZABLE;\n";
