@@ -43,7 +43,8 @@ Epoch::Epoch(uint64_t seed, bool test_build) : random_(seed) {
   const uint64_t size = random_.Below(100);
   most_rows_ = size < 25 ? 40 : size < 70 ? 400 : size < 98 ? 2500 : 12000;
   if (test_build && !random_.OneIn(3)) {
-    fixed_settings_.push_back("omendb.test_page_entries = " + std::to_string(4 + random_.Skewed() % 197));
+    fixed_settings_.push_back("omendb.test_page_entries = " +
+                              std::to_string(random_.Between(4, random_.OneIn(2) ? 20 : 200)));
     fixed_settings_.push_back("omendb.test_delta_entries = " + std::to_string(random_.Between(1, 64)));
   }
   fixed_settings_.push_back(
@@ -204,6 +205,14 @@ Group Epoch::Cursor() {
       case 9:
         group.statements.push_back({WriteText(&table)});
         break;
+      case 11:
+        // A cursor outlives what is rolled back to before it was moved.
+        if (!random_.OneIn(3)) break;
+        group.statements.push_back({"SAVEPOINT s"});
+        group.statements.push_back({WriteText(&table)});
+        fetch("FORWARD " + count);
+        group.statements.push_back({"ROLLBACK TO s"});
+        break;
       case 10:
         // What is left of it outlives the transaction, or is gone.
         if (random_.OneIn(8)) group.statements.push_back({"COMMIT AND CHAIN"});
@@ -217,7 +226,7 @@ Group Epoch::Cursor() {
 }
 
 Group Epoch::Prepared() {
-  const Table& table = AnyTable();
+  Table& table = AnyTable();
   const Focus focus = RandomFocus(table, random_);
   const std::string name = Name("p") + "_#";
   std::string types, where;
@@ -252,6 +261,10 @@ Group Epoch::Prepared() {
       arguments += (arguments.empty() ? "" : ", ") + argument;
     }
     group.statements.push_back({"EXECUTE " + name + " (" + arguments + ")"});
+    // What its plan must survive.
+    if (random_.OneIn(6)) group.statements.push_back({WriteText(&table)});
+    if (random_.OneIn(25)) group.statements.push_back({"REINDEX TABLE @" + table.name, Target::kIndexed});
+    if (random_.OneIn(25)) group.statements.push_back({"VACUUM ANALYZE @" + table.name});
   }
   group.statements.push_back({"DEALLOCATE " + name});
   return group;
@@ -317,7 +330,26 @@ std::string Epoch::AlterRowsText(Table* table) {
   return text;
 }
 
+// Rows that match those of another table.
+std::string Epoch::MatchText(Table* table) {
+  const Table& other = AnyTable();
+  const size_t column = random_.Below(std::min(table->columns.size(), other.columns.size()));
+  const std::string left = table->columns[column].name, right = other.columns[column].name;
+  const std::string where = RandomWhere(RandomFocus(other, random_), "b.", random_);
+  if (random_.OneIn(2))
+    return "DELETE FROM @" + table->name + " AS a WHERE a." + left + " IN (SELECT b." + right + " FROM @" + other.name +
+           " AS b" + where + ") AND a.id % 4 = " + std::to_string(random_.Below(4));
+  // Grouped, so that a row matches once.  The key itself is not inserted: of 0 and -0 it may be either.
+  table->rows_at_most += other.rows_at_most / 4;
+  return "MERGE INTO @" + table->name + " AS a USING (SELECT b." + right + " AS k, count(*)::int4 AS n FROM @" +
+         other.name + " AS b" + where + " GROUP BY 1) AS s ON a." + left + " = s.k" +
+         Optional(" WHEN MATCHED AND a.v < 20 THEN DELETE") +
+         Optional(" WHEN MATCHED THEN UPDATE SET v = s.n, " + left + " = a." + left) +
+         Optional(" WHEN NOT MATCHED AND s.n > 1 THEN INSERT (id, v) VALUES (-s.n, s.n)");
+}
+
 std::string Epoch::WriteText(Table* table) {
+  if (random_.OneIn(20) && table->rows_at_most < most_rows_) return MatchText(table);
   const uint64_t kind = random_.Below(20);
   if (kind < 9 && table->rows_at_most < most_rows_) {
     uint64_t rows = random_.OneIn(3) ? random_.Below(most_rows_ / 8 + 1) + 1 : random_.Between(1, 8);

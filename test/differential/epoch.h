@@ -49,6 +49,7 @@ class Epoch {
   std::string InsertText(Table* table, uint64_t rows);
   std::string WriteText(Table* table);
   std::string AlterRowsText(Table* table);
+  std::string MatchText(Table* table);
   void Explain(Group* group, const std::string& query);
   std::string Name(const char* prefix) { return prefix + std::to_string(++names_); }
 

@@ -238,7 +238,9 @@ std::string RandomWhere(const Focus& focus, const std::string& alias, Random& ra
 }
 
 std::string SelectQuery(const Focus& focus, Random& random) {
-  return "SELECT " + RandomList(focus, "", random) + From(*focus.table) + RandomWhere(focus, "", random);
+  const std::string query =
+      "SELECT " + RandomList(focus, "", random) + From(*focus.table) + RandomWhere(focus, "", random);
+  return random.OneIn(20) ? query + Optional(random.OneIn(2) ? " FOR UPDATE" : " FOR SHARE") : query;
 }
 
 std::string OrderedQuery(const Focus& focus, bool may_limit, Random& random) {

@@ -161,6 +161,8 @@ const Index& AddIndex(Table* table, Random& random) {
   for (size_t i = 0; i < keys; i++) {
     IndexKey key{ColumnOperand(*table, order[i]), random.OneIn(3), false};
     if (random.OneIn(12)) key.operand = RandomExpression(*table, random);
+    // The same column twice is allowed, too.
+    if (i > 0 && random.OneIn(20)) key.operand = index.keys[0].operand;
     key.nulls_first = random.OneIn(3) ? !key.descending : key.descending;
     std::string text = (i > 0 ? ", " : "") + WithAlias(key.operand.sql, "");
     if (key.descending) text += " DESC";
@@ -171,8 +173,8 @@ const Index& AddIndex(Table* table, Random& random) {
   index.text = index.name + " ON @" + table->name + " USING ~ (" + list + ')';
   if (random.OneIn(4)) {
     std::string include = Pick({"v", "id", "id, v"}, random);
-    for (size_t i = keys; i < order.size(); i++)
-      if (random.OneIn(2)) include += ", " + table->columns[order[i]].name;
+    for (size_t i = 0; i < order.size(); i++)
+      if (random.OneIn(i < keys ? 8 : 2)) include += ", " + table->columns[order[i]].name;
     index.text += Optional(" INCLUDE (" + include + ")");
   }
   if (random.OneIn(3)) index.text += Optional(" WITH (fillfactor = " + std::to_string(random.Between(10, 100)) + ")");
