@@ -500,6 +500,25 @@ sub damage_fields
                 return { block => $block };
             });
     }
+    # Hints at dead entries, in the hole: of all of the first 32, with the checksum of such a word, and with another.
+    foreach my $forged (1, 0)
+    {
+        damage(
+            'deep',
+            'leaf: hints that entries are dead, ' . ($forged ? 'sealed' : 'which do not verify'),
+            $forged ? 'sealed' : 'intact',
+            sub {
+                my ($pages, $kinds) = @_;
+                my $block = pick(@{ $kinds->{leaf} });
+                my $f = parse($pages->[$block]);
+                my $at = int(($f->{lower} + 7) / 8) * 8;
+                die "block $block has no room for hints" if $at + 8 > $f->{upper};
+                my $check = crc32c(pack 'LLL', $f->{page_crc}, 0, 0xFFFFFFFF);
+                substr($pages->[$block], 10, 2) = pack 'S', 1;
+                substr($pages->[$block], $at, 8) = pack 'LL', 0xFFFFFFFF, $check ^ ($forged ? 0 : 1);
+                return { block => $block };
+            });
+    }
     damage(
         'deep',
         'meta: a format version in its body that is not known, sealed',
