@@ -111,6 +111,20 @@ foreach my $feedback ('off', 'on')
     cmp_ok($answered{$feedback}, '>', 0, "queries are answered, hot_standby_feedback = $feedback");
     note("hot_standby_feedback = $feedback: $answered{$feedback} transactions, $cancelled{$feedback} times cancelled");
 }
+# ---- The standby's pages in the middle of it, while replay stands still ----
+
+my ($checked, $found, $complaint) = $standby->psql('postgres', "SELECT omendb_check('t_k')");
+like($complaint, qr/needs replay to be paused/, 'omendb_check during replay');
+$standby->safe_psql('postgres', 'SELECT pg_wal_replay_pause()');
+$standby->poll_query_until('postgres', "SELECT pg_get_wal_replay_pause_state() = 'paused'")
+  or die 'replay does not pause';
+($checked, $found, $complaint) = $standby->psql('postgres', <<'END');
+SELECT count(omendb_check(c.oid, true)) FROM pg_class c JOIN pg_am a ON a.oid = c.relam
+WHERE a.amname = 'omendb' AND c.relkind = 'i' AND c.relpersistence = 'p'
+END
+ok($checked == 0 && $found > 0, 'omendb_check on the standby') or diag($complaint);
+$standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
+
 finish_load($readers, "queries on the standby for $seconds s");
 finish_load($load, 'the load on the primary');
 
