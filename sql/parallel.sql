@@ -104,6 +104,15 @@ SELECT force_scan('only');
 SELECT a, v FROM par_t WHERE a = 7 ORDER BY a, v DESC LIMIT 3;
 SELECT count(*) FROM par_t WHERE k IN (spread(1), spread(2), spread(24000));
 COMMIT;
+-- The same scan once more for each row of a join.
+BEGIN;
+SET LOCAL max_parallel_workers_per_gather = 2;
+SET LOCAL enable_material = off;
+SELECT force_scan('index');
+EXPLAIN (COSTS OFF) SELECT * FROM (SELECT count(v), sum(v) FROM par_t WHERE a >= 50) AS s RIGHT JOIN (VALUES (1), (2), (3)) AS x (n) ON true;
+SELECT * FROM (SELECT count(v), sum(v) FROM par_t WHERE a >= 50) AS s RIGHT JOIN (VALUES (1), (2), (3)) AS x (n) ON true;
+COMMIT;
+SELECT count(v), sum(v) FROM par_t WHERE a >= 50;
 -- A parallel scan that ends early, by a limit and by an error.
 BEGIN;
 SET LOCAL max_parallel_workers_per_gather = 2;
