@@ -78,7 +78,6 @@ check_all($primary, 'primary');
 # What was copied, from which `backup`, with which settings of recovery, and the markers that are there afterwards.
 my @restores = (
     [ 'consistent', 'streamed', "recovery_target = 'immediate'", '' ],
-    [ 'consistent_archived', 'archived', "recovery_target = 'immediate'", '' ],
     [ 'named', 'archived', "recovery_target_name = 'between'", '1' ],
     [ 'moment', 'streamed', "recovery_target_time = '$moment'", '1,2,3' ],
     [ 'all', 'archived', '', '1,2,3,4' ]);
