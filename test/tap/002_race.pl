@@ -457,7 +457,8 @@ END
         # pgbench prepares statements synchronously: one that waits for DDL holds up clients which DDL waits for.
         my %common = (seconds => int($seconds / @client_counts) || 1, mode => $mix->{alone} ? 'extended' : 'prepared');
         # DDL comes from one session: two at a time would mostly wait for each other.
-        my $alone = start_load($node, %common, clients => 1, scripts => [ @{ $mix->{alone} } ]) if $mix->{alone};
+        my $alone =
+          $mix->{alone} ? start_load($node, %common, clients => 1, scripts => [ @{ $mix->{alone} } ]) : undef;
         my $load = start_load($node, %common, clients => $clients, scripts => [ @{ $mix->{scripts} } ]);
         count_load(\%sum, finish_load($load, "$name: $clients clients"));
         count_load(\%sum, finish_load($alone, "$name: DDL beside $clients clients")) if $alone;
