@@ -92,6 +92,7 @@ Group Epoch::Next() {
 
 Group Epoch::Settings() {
   until_settings_ = static_cast<int>(random_.Between(8, 40));
+  explain_one_in_ = 8;
   Group group{"settings", {{"RESET ALL", Target::kOnce}}};
   const auto set = [&](const std::string& what) { group.statements.push_back({"SET " + what, Target::kOnce}); };
   for (const std::string& what : fixed_settings_) set(what);
@@ -102,6 +103,7 @@ Group Epoch::Settings() {
   const uint64_t join = random_.Below(5);  // 0..2: the only one
   if (join < 3) {
     // Two ordered indexes, or a sort of one side: what merge joins are made of.
+    if (join == 1) explain_one_in_ = 2;  // rare plans: look more often
     if (join == 1 && !random_.OneIn(3)) set("enable_sort = off");
     const char* const joins[] = {"enable_nestloop", "enable_mergejoin", "enable_hashjoin"};
     for (uint64_t i = 0; i < 3; i++)
@@ -117,6 +119,7 @@ Group Epoch::Settings() {
                              "min_parallel_index_scan_size = 0", "max_parallel_workers_per_gather = 2"})
       set(what);
     until_settings_ = 12;
+    explain_one_in_ = 2;
   }
   return group;
 }
@@ -124,7 +127,7 @@ Group Epoch::Settings() {
 // ---- Queries ----
 
 void Epoch::Explain(Group* group, const std::string& query) {
-  if (random_.OneIn(8)) group->statements.push_back({"EXPLAIN (COSTS OFF) " + query, Target::kExplain});
+  if (random_.OneIn(explain_one_in_)) group->statements.push_back({"EXPLAIN (COSTS OFF) " + query, Target::kExplain});
 }
 
 Group Epoch::Query(std::string (*make)(const Focus&, Random&)) {

@@ -58,6 +58,7 @@ class Epoch {
   std::vector<std::string> fixed_settings_;  // for the whole epoch
   uint64_t most_rows_;
   int until_settings_ = 0;
+  uint64_t explain_one_in_ = 8;  // of the queries, by the settings
   int names_ = 0;
 };
 
