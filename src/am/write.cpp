@@ -51,7 +51,7 @@ IndexBulkDeleteResult* VacuumCleanup(IndexVacuumInfo* info, IndexBulkDeleteResul
   Layout layout;
   MakeLayout(info->index, &layout);
   const tree::Index index{info->index, layout.shape};
-  if (!tree::HasDeletedPages(index) && (stats == nullptr || stats->pages_deleted == 0)) return stats;
+  if (!tree::HasDeletedPages(index) && (stats == nullptr || stats->pages_newly_deleted == 0)) return stats;
   if (stats == nullptr) {
     stats = static_cast<IndexBulkDeleteResult*>(palloc0(sizeof(IndexBulkDeleteResult)));
     // Entries were not counted.

@@ -1,8 +1,8 @@
 // Taking empty pages out of the tree.
 //
 // A page gives its key range, and in an inner node its entries, to a sibling
-// under the same parent: to the right one where there is one, whose low fence
-// drops, else to the left one, whose high fence rises.  Left sibling, page, right
+// under the same parent: to the right one where there is one with room, whose low
+// fence drops, else to the left one, whose high fence rises.  Left sibling, page, right
 // sibling and parent change in one atomic action.  Readers on their way to the
 // page find it deleted, and readers that left a sibling before find their bound
 // outside the fences they expected; either starts again from the root.
@@ -118,71 +118,91 @@ void WriteHeir(const Index& index, Page image, const NodePage& sibling, const He
   }
 }
 
-// With all pages locked: who inherits, and the change itself.
-bool Unlink(const Index& index, const Neighbourhood& pages, const Key& low) {
+void FreeHeir(Heir* heir) {
+  if (heir->memory != nullptr) pfree(heir->memory);
+  FreeEntries(&heir->own);
+}
+
+// The change itself: the page's range goes to the sibling on one side, and its entries
+// as planned; of the parent's downlinks, `at` is the page's.  False, and nothing is
+// changed, if the parent would have no room for the rest of them.
+bool GiveRange(const Index& index, const Neighbourhood& pages, bool to_right, const Heir& heir, const Key& low,
+               Entries* links, uint32 at) {
   const Shape& shape = index.shape;
   const NodePage page(BufferGetPage(pages.page), shape);
   const NodePage parent(BufferGetPage(pages.parent), shape);
+  const Buffer heir_buffer = to_right ? pages.right : pages.left;
+  const NodePage sibling(BufferGetPage(heir_buffer), shape);
+  const BlockNumber block = BufferGetBlockNumber(pages.page);
+
+  // From the page's low fence on it is the right sibling's range now; or the left
+  // sibling's goes on, and the page's downlink goes.
+  if (to_right) links->child[at] = page.right();
+  const uint32 gone = to_right ? at + 1 : at;
+  core::MoveEntries(links, gone, gone + 1, links->count - gone - 1);
+  links->count--;
+  NodePlan parent_plan;
+  if (links->count > core::kMaxEntries) return false;
+  core::PlanNode(*links, nullptr, &parent_plan);
+  if (parent_plan.size > kPageCapacity) return false;
+
+  Key parent_low, parent_high, sibling_low, sibling_high, page_high;
+  parent.node().LowFence(&parent_low);
+  const Key* parent_fence = parent.node().HighFenceOrNull(&parent_high);
+  sibling.node().LowFence(&sibling_low);
+  const Key* sibling_fence = sibling.node().HighFenceOrNull(&sibling_high);
+  const Key* page_fence = page.node().HighFenceOrNull(&page_high);
+  const bool leaf = !page.inner();
+
+  pg::ReachTestPoint(pg::TestPoint::kUnlinkLocked);
+  GenericXLogState* state = GenericXLogStart(index.rel);
+  if (BufferIsValid(pages.left)) {
+    const Page image = GenericXLogRegisterBuffer(state, pages.left, to_right ? 0 : GENERIC_XLOG_FULL_IMAGE);
+    SpecialOf(image)->right = page.right();
+    if (!to_right) WriteHeir(index, image, sibling, heir, sibling_low, page_fence);
+    SealPage(image, page.left());
+  }
+  if (BufferIsValid(pages.right)) {
+    const Page image = GenericXLogRegisterBuffer(state, pages.right, to_right ? GENERIC_XLOG_FULL_IMAGE : 0);
+    SpecialOf(image)->left = page.left();
+    if (to_right) WriteHeir(index, image, sibling, heir, low, sibling_fence);
+    SealPage(image, page.right());
+  }
+  const Page page_image = GenericXLogRegisterBuffer(state, pages.page, GENERIC_XLOG_FULL_IMAGE);
+  InitDeletedPage(page_image, page.left(), page.right(), ReadNextFullTransactionId());
+  SealPage(page_image, block);
+  const Page parent_image = GenericXLogRegisterBuffer(state, pages.parent, GENERIC_XLOG_FULL_IMAGE);
+  PutNode(parent_image, *links, parent_plan, parent.level(), parent_low, parent_fence);
+  SealPage(parent_image, BufferGetBlockNumber(pages.parent));
+  GenericXLogFinish(state);
+  // Inserts into the page's range go to the heir.
+  if (leaf) PredicateLockPageCombine(index.rel, block, BufferGetBlockNumber(heir_buffer));
+  pg::ReachTestPoint(pg::TestPoint::kUnlinkWritten);
+  return true;
+}
+
+// With all pages locked: gives the page's range to a sibling under the same parent that
+// has room for its entries, the right one if both have.
+bool Unlink(const Index& index, const Neighbourhood& pages, const Key& low) {
+  const NodePage page(BufferGetPage(pages.page), index.shape);
   const BlockNumber block = BufferGetBlockNumber(pages.page);
 
   LoadedEntries downlinks;
-  LoadEntries(parent, shape, &downlinks);
+  LoadEntries(NodePage(BufferGetPage(pages.parent), index.shape), index.shape, &downlinks);
   Entries& links = downlinks.entries;
   uint32 at = 0;
   while (at < links.count && links.child[at] != block) at++;
-  const bool to_right = at + 1 < links.count && links.child[at + 1] == page.right();
-  const bool to_left = !to_right && at > 0 && at < links.count && links.child[at - 1] == page.left();
   bool done = false;
-  if (to_right || to_left) {
-    const Buffer heir_buffer = to_right ? pages.right : pages.left;
-    const NodePage sibling(BufferGetPage(heir_buffer), shape);
+  for (bool to_right : {true, false}) {
+    const bool is_there = to_right ? at + 1 < links.count && links.child[at + 1] == page.right()
+                                   : at > 0 && at < links.count && links.child[at - 1] == page.left();
+    if (!is_there) continue;
+    const NodePage sibling(BufferGetPage(to_right ? pages.right : pages.left), index.shape);
     Heir heir;
-    NodePlan parent_plan;
     const bool fits = PlanHeir(index, sibling, page, to_right, &heir);
-    // The page's range, from its low fence on, is the right sibling's now; or the
-    // left sibling's, and then its downlink goes.
-    if (to_right) links.child[at] = page.right();
-    const uint32 gone = to_right ? at + 1 : at;
-    core::MoveEntries(&links, gone, gone + 1, links.count - gone - 1);
-    links.count--;
-    if (links.count <= core::kMaxEntries) core::PlanNode(links, nullptr, &parent_plan);
-    if (fits && links.count <= core::kMaxEntries && parent_plan.size <= kPageCapacity) {
-      Key parent_low, parent_high, sibling_low, sibling_high, page_high;
-      parent.node().LowFence(&parent_low);
-      const Key* parent_fence = parent.node().HighFenceOrNull(&parent_high);
-      sibling.node().LowFence(&sibling_low);
-      const Key* sibling_fence = sibling.node().HighFenceOrNull(&sibling_high);
-      const Key* page_fence = page.node().HighFenceOrNull(&page_high);
-      const bool leaf = !page.inner();
-
-      pg::ReachTestPoint(pg::TestPoint::kUnlinkLocked);
-      GenericXLogState* state = GenericXLogStart(index.rel);
-      if (BufferIsValid(pages.left)) {
-        const Page image = GenericXLogRegisterBuffer(state, pages.left, to_left ? GENERIC_XLOG_FULL_IMAGE : 0);
-        SpecialOf(image)->right = page.right();
-        if (to_left) WriteHeir(index, image, sibling, heir, sibling_low, page_fence);
-        SealPage(image, page.left());
-      }
-      if (BufferIsValid(pages.right)) {
-        const Page image = GenericXLogRegisterBuffer(state, pages.right, to_right ? GENERIC_XLOG_FULL_IMAGE : 0);
-        SpecialOf(image)->left = page.left();
-        if (to_right) WriteHeir(index, image, sibling, heir, low, sibling_fence);
-        SealPage(image, page.right());
-      }
-      const Page page_image = GenericXLogRegisterBuffer(state, pages.page, GENERIC_XLOG_FULL_IMAGE);
-      InitDeletedPage(page_image, page.left(), page.right(), ReadNextFullTransactionId());
-      SealPage(page_image, block);
-      const Page parent_image = GenericXLogRegisterBuffer(state, pages.parent, GENERIC_XLOG_FULL_IMAGE);
-      PutNode(parent_image, links, parent_plan, parent.level(), parent_low, parent_fence);
-      SealPage(parent_image, BufferGetBlockNumber(pages.parent));
-      GenericXLogFinish(state);
-      // Inserts into the page's range go to the heir.
-      if (leaf) PredicateLockPageCombine(index.rel, block, BufferGetBlockNumber(heir_buffer));
-      pg::ReachTestPoint(pg::TestPoint::kUnlinkWritten);
-      done = true;
-    }
-    if (heir.memory != nullptr) pfree(heir.memory);
-    FreeEntries(&heir.own);
+    if (fits) done = GiveRange(index, pages, to_right, heir, low, &links, at);
+    FreeHeir(&heir);
+    if (fits) break;
   }
   FreeEntries(&downlinks);
   return done;

@@ -117,7 +117,7 @@ void BulkDelete(const Index& index, BufferAccessStrategy strategy, IndexBulkDele
       core::SetBoundBefore(&position, high, index.shape.key_columns);
     }
     ReleasePage(buffer);
-    if (left_over == 0 && block != kRootBlock && UnlinkPage(index, block, 0)) stats->pages_deleted++;
+    if (left_over == 0 && block != kRootBlock && UnlinkPage(index, block, 0)) stats->pages_newly_deleted++;
     if (!has_high) break;
     block = right;
   }
@@ -159,6 +159,7 @@ void RecyclePages(const Index& index, BufferAccessStrategy strategy, IndexBulkDe
     }
     ReleasePage(buffer);
   }
+  stats->pages_deleted = deleted;
   IndexFreeSpaceMapVacuum(index.rel);
   stats->num_pages = blocks;
 
