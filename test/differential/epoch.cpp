@@ -14,7 +14,7 @@ struct Epoch::Kind {
 const Epoch::Kind Epoch::kKinds[] = {
     {"select", 190, [](Epoch& e) { return e.Query(SelectQuery); }},
     {"ordered", 110, [](Epoch& e) { return e.Ordered(); }},
-    {"several indexes", 20, [](Epoch& e) { return e.SeveralIndexes(); }},
+    {"several indexes", 30, [](Epoch& e) { return e.SeveralIndexes(); }},
     {"min/max", 40, [](Epoch& e) { return e.Query(MinMaxQuery); }},
     {"aggregate", 50, [](Epoch& e) { return e.Query(AggregateQuery); }},
     {"group by", 35, [](Epoch& e) { return e.Query(GroupQuery); }},
@@ -103,7 +103,7 @@ Group Epoch::Settings() {
   const uint64_t join = random_.Below(5);  // 0..2: the only one
   if (join < 3) {
     // Two ordered indexes, or a sort of one side: what merge joins are made of.
-    if (join == 1) explain_one_in_ = 2;  // rare plans: look more often
+    explain_one_in_ = 2;  // rare plans: look more often
     if (join == 1 && !random_.OneIn(3)) set("enable_sort = off");
     const char* const joins[] = {"enable_nestloop", "enable_mergejoin", "enable_hashjoin"};
     for (uint64_t i = 0; i < 3; i++)
