@@ -86,6 +86,7 @@ void BulkDelete(const Index& index, BufferAccessStrategy strategy, IndexBulkDele
   position.with_tid = false;
   position.tail = Bound::kBefore;
   BlockNumber block = InvalidBlockNumber;
+  List* still_empty = NIL;  // block numbers of leaves that could not be unlinked
   for (;;) {
     vacuum_delay_point();
     if (block == InvalidBlockNumber) {
@@ -117,10 +118,20 @@ void BulkDelete(const Index& index, BufferAccessStrategy strategy, IndexBulkDele
       core::SetBoundBefore(&position, high, index.shape.key_columns);
     }
     ReleasePage(buffer);
-    if (left_over == 0 && block != kRootBlock && UnlinkPage(index, block, 0)) stats->pages_newly_deleted++;
+    if (left_over == 0 && block != kRootBlock) {
+      if (UnlinkPage(index, block, 0))
+        stats->pages_newly_deleted++;
+      else
+        still_empty = lappend_oid(still_empty, block);
+    }
     if (!has_high) break;
     block = right;
   }
+  // Where a page above had no room for what another had to give away, it may have by now.
+  ListCell* cell;
+  foreach (cell, still_empty)
+    if (UnlinkPage(index, lfirst_oid(cell), 0)) stats->pages_newly_deleted++;
+  list_free(still_empty);
   CollapseRoot(index);
 }
 
