@@ -33,9 +33,7 @@ struct Split {
   LoadedEntries loaded;
 };
 
-bool Fits(const Half& half, const Shape& shape, bool inner) {
-  return half.plan.size <= MaxImageBytes(shape, inner);
-}
+bool Fits(const Half& half, const Shape& shape, bool inner) { return half.plan.size <= MaxImageBytes(shape, inner); }
 
 void SetSeparator(Split* split, uint32 at) {
   const Entries& entries = split->loaded.entries;
@@ -49,32 +47,37 @@ void SetSeparator(Split* split, uint32 at) {
     core::MakeSeparator(left, right, entries.key_columns, &split->separator);
 }
 
-// Divides base and delta merged.  False if a half would not fit a page: one
-// entry between others can make every residual of a half wider.
+// Divides base and delta, merged, before entry `at`; the left plan is made.  False if a
+// half would not fit a page.
+bool DivideMergedAt(const Index& index, uint32 at, uint32 most, Split* split) {
+  const Entries& all = split->loaded.entries;
+  if (all.count - at > most) return false;
+  core::PlanNode(all.Slice(at, all.count), nullptr, &split->right.plan);
+  if (!Fits(split->left, index.shape, all.inner) || !Fits(split->right, index.shape, all.inner)) return false;
+  split->left.base = all.Slice(0, at);
+  split->right.base = all.Slice(at, all.count);
+  split->left.delta_begin = split->left.delta_end = split->right.delta_begin = split->right.delta_end = 0;
+  SetSeparator(split, at);
+  return true;
+}
+
+// Divides base and delta merged, if both halves fit a page then: one entry between
+// others can make every residual of a half wider.
 bool DivideMerged(const Index& index, const NodePage& page, bool appending, Split* split) {
   LoadEntries(page, index.shape, &split->loaded);
   const Entries& all = split->loaded.entries;
-  uint32 at = all.count / 2;
-  split->left.delta_begin = split->left.delta_end = split->right.delta_begin = split->right.delta_end = 0;
+  const uint32 middle = all.count / 2;
   // More than the test build's limit, if a page has far more already: it is halved
   // again.
-  const uint32 most = Max(MaxPageEntries(), all.count - at);
+  const uint32 most = Max(MaxPageEntries(), all.count - middle);
   if (appending) {
     const size_t fill = FillBytes(index.rel, kPageCapacity, MaxImageBytes(index.shape, page.inner()));
     const uint32 most_left = Min(all.count - 1, most);
-    at = core::PlanPrefix(all.Slice(0, most_left), fill, most_left, &split->left.plan);
-  } else {
-    core::PlanNode(all.Slice(0, at), nullptr, &split->left.plan);
+    const uint32 at = core::PlanPrefix(all.Slice(0, most_left), fill, most_left, &split->left.plan);
+    if (DivideMergedAt(index, at, most, split)) return true;
   }
-  if (all.count - at <= most) {
-    core::PlanNode(all.Slice(at, all.count), nullptr, &split->right.plan);
-    if (Fits(split->left, index.shape, page.inner()) && Fits(split->right, index.shape, page.inner())) {
-      split->left.base = all.Slice(0, at);
-      split->right.base = all.Slice(at, all.count);
-      SetSeparator(split, at);
-      return true;
-    }
-  }
+  core::PlanNode(all.Slice(0, middle), nullptr, &split->left.plan);
+  if (DivideMergedAt(index, middle, most, split)) return true;
   FreeEntries(&split->loaded);
   return false;
 }
@@ -83,10 +86,9 @@ bool DivideMerged(const Index& index, const NodePage& page, bool appending, Spli
 // never needs more room than the page had, because the models it had are
 // candidates again; the right half at most a bit more per column and entry than
 // the same entries did, so that some point from the middle on always does.
-void DivideBase(const Index& index, const NodePage& page, BlockNumber block, Split* split) {
+void DivideBase(const Index& index, const NodePage& page, Split* split) {
   LoadBase(page, index.shape, &split->loaded);
   const Entries& base = split->loaded.entries;
-  if (base.count < 2) ReportCorruption(index.rel, block, "it is full, but has no two entries to divide");
   const size_t delta_bytes = page.delta_count() * (page.delta_stride() + 1);
   for (uint32 at = base.count / 2;; at += (base.count - at) / 2) {
     split->left.base = base.Slice(0, at);
@@ -106,6 +108,41 @@ void DivideBase(const Index& index, const NodePage& page, BlockNumber block, Spl
                       errmsg("could not split a page of index \"%s\"", RelationGetRelationName(index.rel)),
                       errdetail("Its entries are too wide.")));
   }
+}
+
+// Divides the delta of a page whose base has one entry or none, and leaves its entries
+// delta entries.  Wide entries can take more room encoded than as they are, as long as
+// they are few.  A base of one entry needs no packed words, so with half of the delta it
+// always fits.
+void DivideDelta(const Index& index, const NodePage& page, BlockNumber block, Split* split) {
+  if (page.delta_count() < 2) ReportCorruption(index.rel, block, "it is full, but has no two entries to divide");
+  LoadEntries(page, index.shape, &split->loaded);
+  const Entries& all = split->loaded.entries;
+  const uint32 rank = page.delta_count() / 2;
+
+  // The one entry of the base goes to its side of the separator.
+  uint32 at = rank;
+  split->left.base = split->right.base = all.Slice(0, 0);
+  if (page.node().count() == 1) {
+    Key key;
+    Bound bound;
+    page.node().KeyAt(0, &key);
+    core::SetBoundBefore(&bound, key, index.shape.key_columns);
+    const uint32 i = page.DeltaLowerBound(bound);
+    if (i <= rank) at++;
+    (i <= rank ? split->left : split->right).base = all.Slice(i, i + 1);
+  }
+  SetSeparator(split, at);
+  split->left.delta_begin = 0;
+  split->left.delta_end = split->right.delta_begin = rank;
+  split->right.delta_end = page.delta_count();
+  if (all.inner) {
+    // The first child of an inner node is always in the base.  (That of this page is on the left.)
+    split->right.base = all.Slice(at, at + 1);
+    split->right.delta_begin++;
+  }
+  core::PlanNode(split->left.base, nullptr, &split->left.plan);
+  core::PlanNode(split->right.base, nullptr, &split->right.plan);
 }
 
 void WriteHalf(Page image, const Index& index, const NodePage& old, const Split& split, const Half& half,
@@ -222,7 +259,12 @@ void SplitPage(const Index& index, Buffer buffer, bool appending) {
   page.node().LowFence(&split.low);
   split.high_fence = page.node().HighFenceOrNull(&split.high);
   split.level = page.level();
-  if (!DivideMerged(index, page, appending, &split)) DivideBase(index, page, block, &split);
+  if (!DivideMerged(index, page, appending, &split)) {
+    if (page.node().count() < 2)
+      DivideDelta(index, page, block, &split);
+    else
+      DivideBase(index, page, &split);
+  }
 
   if (block == kRootBlock) {
     SplitRoot(index, buffer, page, split);
