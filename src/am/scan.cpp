@@ -141,7 +141,7 @@ class Scan {
     reader_.Init(tree::Index{rel, layout_.shape}, context);
     former_.Init(layout_, RelationGetDescr(rel), context);
     killed_ = nullptr;
-    killed_count_ = killed_capacity_ = 0;
+    killed_count_ = 0;
   }
 
   void Free() {
@@ -193,12 +193,10 @@ class Scan {
   // The entry returned last leads to no row that anybody can see.
   void KillCurrent() {
     if (!positioned_) return;
-    if (killed_count_ == killed_capacity_) {
-      killed_capacity_ = Max(32, 2 * killed_capacity_);
-      const Size bytes = killed_capacity_ * sizeof(core::Tid);
-      killed_ =
-          static_cast<core::Tid*>(killed_ == nullptr ? MemoryContextAlloc(context_, bytes) : repalloc(killed_, bytes));
-    }
+    if (killed_ == nullptr)
+      killed_ = static_cast<core::Tid*>(MemoryContextAlloc(context_, kMaxKilled * sizeof(core::Tid)));
+    // A scan that goes to and fro meets the same entries again and again.
+    if (killed_count_ == kMaxKilled) FlushKilled();
     killed_[killed_count_++] = reader_.entries().tid[position_];
   }
 
@@ -225,6 +223,8 @@ class Scan {
   }
 
  private:
+  static constexpr uint32 kMaxKilled = 512;
+
   // Where the marked entry is: in the chunk that the scan is in, or set aside.
   enum class Mark : uint8 { kNone, kInChunk, kAside };
 
@@ -378,7 +378,7 @@ class Scan {
   int marked_range_[core::kMaxKeyColumns];
   // TIDs of entries of the chunk that are dead to everybody.
   core::Tid* killed_;
-  uint32 killed_count_, killed_capacity_;
+  uint32 killed_count_;
 };
 
 // It lives in palloc'd memory and in frames that ereport leaves.
