@@ -92,8 +92,9 @@ END
 );
 my $readers = start_load($standby, clients => 2, seconds => $seconds, scripts => \@questions);
 
-# A client of pgbench ends when its session is terminated, which is all that it is told; then comes the next one.
-my $conflict = qr/conflict with recovery|perhaps the backend died/;
+# A client of pgbench ends when its session is terminated, which is all that it is told; then comes the next one. Where a
+# statement is cancelled while it is being prepared, pgbench tries to execute it all the same.
+my $conflict = qr/conflict with recovery|perhaps the backend died|prepared statement "P\S+" does not exist/;
 my %cancelled = (off => 0, on => 0);
 my %answered = (off => 0, on => 0);
 foreach my $feedback ('off', 'on')

@@ -28,7 +28,7 @@ diag("OMENDB_SEED=$seed");
 
 # A test that hangs is a test that failed.  The servers are stopped by the framework's END block.
 $SIG{ALRM} = sub { die "the test takes too long\n" };
-alarm(600 * $soak);
+alarm(1200 * $soak);
 
 # Makes and starts a server with the extension.  Lines of configuration are given as `conf`, options of initdb as
 # `extra`; `streaming` makes it one that standbys can follow.
