@@ -273,5 +273,5 @@ END
 my @missed = grep { !$hits{$_} } @points;
 is("@missed", '', 'every named point was hit');
 note(@points ? "the points: @points" : 'not the test build: no named points');
-diag("$rounds crash rounds: " . join ', ', map { "$_ $hits{$_}" } sort keys %hits);
+summary("$rounds crash rounds: " . join ', ', map { "$_ $hits{$_}" } sort keys %hits);
 done_testing();

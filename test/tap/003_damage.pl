@@ -779,7 +779,7 @@ if ($soak == 1)
     my %left_out = map { $_ => 1 } grep { $damages[$_]{demand} eq 'sealed' && rand() > 0.2 } 0 .. $#damages;
     @damages = @damages[ grep { !$left_out{$_} } 0 .. $#damages ];
 }
-note(scalar(@damages) . ' damages');
+summary(scalar(@damages) . ' damages');
 
 # ---- What comes of it ----
 
