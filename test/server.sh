@@ -18,7 +18,7 @@
 # bench/lib.sh made it for the caller alone; the server's user must get at the copies in it.
 chmod 711 "$scratch_dir"
 
-packages_server=(bison flex zlib1g-dev)
+packages_server=(bison bzip2 flex zlib1g-dev)
 server_contrib=(amcheck pageinspect pg_buffercache pg_prewarm pg_visibility pg_walinspect pgstattuple)
 server_configure=(--enable-cassert --enable-debug --enable-tap-tests --without-readline --without-icu)
 
