@@ -131,9 +131,8 @@ void Column::Window(uint64_t key, uint32_t n, uint32_t* begin, uint32_t* end) co
   const i128 below = static_cast<i128>(above) + (exact ? 0 : 1) -
                      static_cast<i128>(packed_.width == 0 ? 0 : ~uint64_t{0} >> (64 - packed_.width)) - 1;
   if (below >= 0)
-    *begin = below > static_cast<i128>(UINT64_MAX)
-                 ? n
-                 : FirstAbove(packed_.model, inverse, n, static_cast<uint64_t>(below));
+    *begin =
+        below > static_cast<i128>(UINT64_MAX) ? n : FirstAbove(packed_.model, inverse, n, static_cast<uint64_t>(below));
   if (*begin > *end) *begin = *end;
 }
 
@@ -317,17 +316,31 @@ void PackColumn(const uint64_t* values, uint32_t n, const ColumnHeader& header, 
   }
 }
 
+bool Column::IsBelow(u128 limit, uint32_t n) const {
+  // The line goes from predict(0) = 0 to its other end; the residual is above it.  The
+  // bounds hold for the sum as an integer, so it must not wrap.
+  constexpr int kMaxBits = 60;
+  if ((header_->flags & ColumnHeader::kNegativeBase) != 0) return false;
+  const i128 line = static_cast<i128>(header_->slope) * (n - 1) >> header_->right_shift;
+  constexpr i128 kLargest = static_cast<i128>(1) << kMaxBits;
+  if (header_->left_shift != 0 || line >= kLargest || line <= -kLargest || header_->width > kMaxBits) return false;
+  const i128 scale = header_->scale, base = header_->base;
+  if (scale >= kLargest) return false;
+  const i128 residual = (static_cast<i128>(1) << header_->width) - 1;
+  const i128 lowest = base + scale * (line < 0 ? line : 0);
+  const i128 highest = base + scale * ((line > 0 ? line : 0) + residual);
+  return lowest >= 0 && static_cast<u128>(highest) < limit && highest < kLargest;
+}
+
 bool ColumnHeaderIsValid(const ColumnHeader& header, uint32_t n, size_t node_bytes) {
   if (header.codec < Codec::kConstant || header.codec > Codec::kRaw) return false;
-  if (header.width > 64 || header.right_shift > 63 || header.left_shift > 63 || header.inverse_shift > 64)
-    return false;
+  if (header.width > 64 || header.right_shift > 63 || header.left_shift > 63 || header.inverse_shift > 64) return false;
   if (n > kMaxEntries || header.scale == 0) return false;
   const int64_t slope_limit = int64_t{1} << 49;
   if (header.slope > slope_limit || header.slope < -slope_limit) return false;
   if (header.codec != Codec::kLinear && header.slope != 0) return false;
   if (header.codec == Codec::kConstant && header.width != 0) return false;
-  if (header.codec == Codec::kRaw && (header.width != 64 || header.base != 0 || header.scale != 1))
-    return false;
+  if (header.codec == Codec::kRaw && (header.width != 64 || header.base != 0 || header.scale != 1)) return false;
   if (header.width == 0) return true;
   return header.data_offset % 8 == 0 && header.data_offset <= node_bytes &&
          PackedBytes(n, header.width) <= node_bytes - header.data_offset;

@@ -110,6 +110,10 @@ class Column {
   // sorted within [begin, end).  Gallops: most runs are short.
   uint32_t RunEnd(uint64_t key, uint32_t begin, uint32_t end) const;
 
+  // Whether the header alone says that all n values are below `limit`, for n >= 1 and
+  // any header that ColumnHeaderIsValid accepts.
+  bool IsBelow(u128 limit, uint32_t n) const;
+
   const ColumnHeader& header() const { return *header_; }
   const PackedColumn& packed() const { return packed_; }
 

@@ -209,6 +209,33 @@ TEST_F(AnyColumnTest, RandomSmallColumns) {
   }
 }
 
+TEST_F(AnyColumnTest, WhatTheHeaderSaysIsBelowIsBelow) {
+  int below = 0;
+  for (int round = 0; round < 50000; round++) {
+    // Falling, rising or neither, near 0 or anywhere, and then read at another scale or base: what is in a damaged
+    // header.
+    std::vector<uint64_t> values(1 + random_.Below(20));
+    const uint64_t origin = random_.OneIn(4) ? random_.Next() : random_.Skewed() >> random_.Below(64);
+    const uint64_t step = random_.Skewed() >> random_.Below(64), noise = 1 + random_.Below(1 + step);
+    const bool falling = random_.OneIn(2);
+    for (size_t i = 0; i < values.size(); i++)
+      values[i] = origin + (falling ? values.size() - i : i) * step + random_.Below(noise);
+    const EncodedColumn fitted(values, false);
+    ColumnHeader header = fitted.header();
+    if (random_.OneIn(4)) header.base = random_.Skewed();
+    if (random_.OneIn(4)) header.scale = 1 + (random_.Skewed() >> 1);
+    const Column column(reinterpret_cast<const uint8_t*>(fitted.column().packed().words), header);
+    uint64_t largest = 0;
+    for (uint32_t i = 0; i < fitted.count(); i++) largest = std::max(largest, column.Get(i));
+    for (const uint64_t limit : {largest, largest + 1, 2 * largest, uint64_t{1} << random_.Below(64)}) {
+      if (!column.IsBelow(limit, fitted.count())) continue;
+      below++;
+      ASSERT_LT(largest, limit);
+    }
+  }
+  EXPECT_GT(below, 1000) << "the generator no longer reaches the case";
+}
+
 TEST_F(AnyColumnTest, LinesThatStartBelowZero) {
   // Flat at 0, then steep: least squares starts below the first value.
   bool seen = false;
