@@ -39,7 +39,7 @@ constexpr const char* kNotInOrder = "its entries are not in order";
 // known to be dead.  The range may reach further than the entries, at the far end.
 void SkipKilled(const NodePage& page, Page raw, const PageRange& range, Direction direction, Entries* entries) {
   KilledHints hints(raw);
-  bool killed[2 * kLargestChunk];
+  bool killed[kLargestChunk];
   const uint32 count = entries->count;
   uint32 base = range.base_begin, delta = range.delta_begin, any = 0;
   if (direction == Direction::kBackward) {
