@@ -65,18 +65,7 @@ my $load = start_load(
     seconds => $seconds,
     # Each page that is touched goes into the WAL as a whole, for the comparison.
     rate => 300,
-    scripts => [
-        6 => 'INSERT INTO t (k, a) SELECT (random() * 1e6)::int8, random() * 10 FROM generate_series(1, 20);',
-        6 => <<'END',
-\set k random(0, 1000000)
-UPDATE t SET k = (random() * 1e6)::int8 WHERE id = (SELECT id FROM t WHERE k >= :k ORDER BY k LIMIT 1);
-END
-        3 => <<'END',
-\set k random(0, 1000000)
-DELETE FROM t WHERE id IN (SELECT id FROM t WHERE k BETWEEN :k AND :k + 15000 FOR UPDATE SKIP LOCKED);
-END
-        1 => 'VACUUM (INDEX_CLEANUP ON) t;',
-    ]);
+    scripts => [ writers('INDEX_CLEANUP ON') ]);
 # There the planner need not find an index-only scan: see amcanreturn.
 my $ways = "'{index,bitmap}'";
 my @questions = (

@@ -16,16 +16,7 @@ my $bad =
   qr/PANIC|TRAP:|was terminated by signal (?!9\b)|corrupted page|does not agree|inconsistent page|leak/;
 
 my @writers = (
-    6 => 'INSERT INTO t (k, a) SELECT (random() * 1e6)::int8, random() * 10 FROM generate_series(1, 20);',
-    6 => <<'END',
-\set k random(0, 1000000)
-UPDATE t SET k = (random() * 1e6)::int8 WHERE id = (SELECT id FROM t WHERE k >= :k ORDER BY k LIMIT 1);
-END
-    3 => <<'END',
-\set k random(0, 1000000)
-DELETE FROM t WHERE id IN (SELECT id FROM t WHERE k BETWEEN :k AND :k + 20000 FOR UPDATE SKIP LOCKED);
-END
-    1 => 'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) t;',
+    writers('INDEX_CLEANUP ON, TRUNCATE OFF'),
     1 => 'REINDEX INDEX t_ak;',
     1 => 'CHECKPOINT;');
 my @readers = (

@@ -32,16 +32,7 @@ CREATE TABLE marker (n int4);
 CREATE INDEX marker_n ON marker USING omendb (n);
 END
 my @writers = (
-    6 => 'INSERT INTO t (k, a) SELECT (random() * 1e6)::int8, random() * 10 FROM generate_series(1, 20);',
-    6 => <<'END',
-\set k random(0, 1000000)
-UPDATE t SET k = (random() * 1e6)::int8 WHERE id = (SELECT id FROM t WHERE k >= :k ORDER BY k LIMIT 1);
-END
-    3 => <<'END',
-\set k random(0, 1000000)
-DELETE FROM t WHERE id IN (SELECT id FROM t WHERE k BETWEEN :k AND :k + 20000 FOR UPDATE SKIP LOCKED);
-END
-    1 => 'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) t;',
+    writers('INDEX_CLEANUP ON, TRUNCATE OFF'),
     1 => 'REINDEX INDEX t_ak;',
     1 => 'CHECKPOINT;');
 

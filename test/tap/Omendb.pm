@@ -19,7 +19,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw($soak $seed new_node prepare kill_server start_load finish_load check_all no_crash one_answer
-  scripted pick start_psql finish_psql wait_until_restarted log_size log_since summary);
+  scripted pick start_psql finish_psql wait_until_restarted log_size log_since summary writers);
 
 our $soak = $ENV{OMENDB_SOAK} || 1;
 our $seed = defined $ENV{OMENDB_SEED} ? $ENV{OMENDB_SEED} : int(rand(2**31));
@@ -195,6 +195,24 @@ sub scripted
     my $file = "$scripts/" . $script_count++ . '.sql';
     append_to_file($file, $text);
     return $file;
+}
+
+# Weighted scripts for start_load that change a table t (id, k, a) all over: keys come, move and go, and VACUUM with these
+# options follows them.
+sub writers
+{
+    my ($vacuum) = @_;
+    return (
+        6 => 'INSERT INTO t (k, a) SELECT (random() * 1e6)::int8, random() * 10 FROM generate_series(1, 20);',
+        6 => <<'END',
+\set k random(0, 1000000)
+UPDATE t SET k = (random() * 1e6)::int8 WHERE id = (SELECT id FROM t WHERE k >= :k ORDER BY k LIMIT 1);
+END
+        3 => <<'END',
+\set k random(0, 1000000)
+DELETE FROM t WHERE id IN (SELECT id FROM t WHERE k BETWEEN :k AND :k + 20000 FOR UPDATE SKIP LOCKED);
+END
+        1 => "VACUUM ($vacuum) t;");
 }
 
 # Starts pgbench in the background: `clients`, `seconds`, perhaps a `rate` of transactions a second and a
