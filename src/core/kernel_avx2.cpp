@@ -5,7 +5,8 @@
 namespace omendb::core {
 
 extern const Kernels kAvx2Kernels;
-const Kernels kAvx2Kernels = {"avx2", SimdKernels<xsimd::avx2>::DecodeRows, SimdKernels<xsimd::avx2>::CountBelow};
+const Kernels kAvx2Kernels = {"avx2", SimdKernels<xsimd::avx2>::DecodeRows, SimdKernels<xsimd::avx2>::CountBelow,
+                              SimdKernels<xsimd::avx2>::FindFence};
 
 }  // namespace omendb::core
 #endif

@@ -5,7 +5,8 @@
 namespace omendb::core {
 
 extern const Kernels kAvx512Kernels;
-const Kernels kAvx512Kernels = {"avx512", SimdKernels<xsimd::avx512f>::DecodeRows, SimdKernels<xsimd::avx512f>::CountBelow};
+const Kernels kAvx512Kernels = {"avx512", SimdKernels<xsimd::avx512f>::DecodeRows,
+                                SimdKernels<xsimd::avx512f>::CountBelow, SimdKernels<xsimd::avx512f>::FindFence};
 
 }  // namespace omendb::core
 #endif

@@ -5,7 +5,8 @@
 namespace omendb::core {
 
 extern const Kernels kNeonKernels;
-const Kernels kNeonKernels = {"neon", SimdKernels<xsimd::neon64>::DecodeRows, SimdKernels<xsimd::neon64>::CountBelow};
+const Kernels kNeonKernels = {"neon", SimdKernels<xsimd::neon64>::DecodeRows, SimdKernels<xsimd::neon64>::CountBelow,
+                              SimdKernels<xsimd::neon64>::FindFence};
 
 }  // namespace omendb::core
 #endif

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <xsimd/xsimd.hpp>
 
+#include "core/fence_search.h"
 #include "core/kernels.h"
 
 namespace omendb::core {
@@ -83,6 +84,26 @@ struct SimdKernels {
     uint64_t sum = 0;
     for (size_t l = 0; l < kStep; l++) sum += lane[l];
     return static_cast<uint32_t>(sum);
+  }
+
+  // For FenceSearch.
+  template <uint32_t n>
+  static inline uint32_t AtMost(const uint64_t* keys, uint64_t key) {
+    const Words bound(key), one(uint64_t{1}), zero(uint64_t{0});
+    Words above[2] = {zero, zero};
+    for (uint32_t i = 0; i < n; i += 2 * kStep) {
+      above[0] += xsimd::select(bound < Words::load_unaligned(keys + i), one, zero);
+      above[1] += xsimd::select(bound < Words::load_unaligned(keys + i + kStep), one, zero);
+    }
+    uint64_t lane[kStep];
+    (above[0] + above[1]).store_unaligned(lane);
+    uint64_t sum = 0;
+    for (size_t l = 0; l < kStep; l++) sum += lane[l];
+    return n - static_cast<uint32_t>(sum);
+  }
+
+  static uint32_t FindFence(const FenceModel& model, const uint64_t* keys, uint64_t key) {
+    return FenceSearch<SimdKernels>::Find(model, keys, key);
   }
 };
 

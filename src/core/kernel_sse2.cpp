@@ -5,7 +5,8 @@
 namespace omendb::core {
 
 extern const Kernels kSse2Kernels;
-const Kernels kSse2Kernels = {"sse2", SimdKernels<xsimd::sse2>::DecodeRows, SimdKernels<xsimd::sse2>::CountBelow};
+const Kernels kSse2Kernels = {"sse2", SimdKernels<xsimd::sse2>::DecodeRows, SimdKernels<xsimd::sse2>::CountBelow,
+                              SimdKernels<xsimd::sse2>::FindFence};
 
 }  // namespace omendb::core
 #endif

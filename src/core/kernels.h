@@ -1,4 +1,4 @@
-// The two inner loops that are worth SIMD, once per instruction set.
+// The inner loops that are worth SIMD, once per instruction set.
 //
 // Packed words.  A column of n values packs its residuals, `width` bits each,
 // in eight lanes: value i stands in lane i % 8 at row i / 8, and each lane is a
@@ -36,6 +36,8 @@ struct PackedColumn {
   uint32_t width;  // 0..64; with 0 there are no words
 };
 
+struct FenceModel;
+
 struct Kernels {
   const char* name;
 
@@ -44,6 +46,9 @@ struct Kernels {
 
   // How many values of these rows are below key (unsigned).
   uint32_t (*count_below)(const PackedColumn& column, uint32_t first_row, uint32_t rows, uint64_t key);
+
+  // FindFence, see core/fence_model.h: the whole search, so that it is one call.
+  uint32_t (*find_fence)(const FenceModel& model, const uint64_t* keys, uint64_t key);
 };
 
 // The kernels of this machine, chosen once when the library is loaded.

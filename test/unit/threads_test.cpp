@@ -3,36 +3,18 @@
 // processes have one thread, but nothing in the core may depend on that.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <thread>
 #include <vector>
 
 #include "core/node.h"
 #include "unit/exercise_node.h"
 #include "unit/random_node.h"
 #include "unit/seeded_test.h"
+#include "unit/together.h"
 
 namespace omendb::test {
 namespace {
 
 using namespace omendb::core;
-
-constexpr int kThreads = 4;
-
-// Runs body(thread) in kThreads threads that begin together, as far as two processors allow.
-template <typename Body>
-void Together(Body body) {
-  std::atomic<int> waiting{kThreads};
-  std::vector<std::thread> threads;
-  for (int t = 0; t < kThreads; t++) {
-    threads.emplace_back([&, t] {
-      waiting--;
-      while (waiting > 0) std::this_thread::yield();
-      body(t);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-}
 
 // One number (FNV-1a) for everything that a reader can get out of a node.
 class Digest {
