@@ -5,6 +5,7 @@
 #include "am/am.h"
 
 #include "pg/guard.h"
+#include "hot/region.h"
 #include "pg/test_build.h"
 
 extern "C" {
@@ -133,6 +134,7 @@ extern "C" {
 void _PG_init(void) {
   omendb::pg::Guarded([] {
     omendb::am::RegisterOptions();
+    omendb::hot::DefineSettings();
     omendb::pg::DefineTestSettings();
   });
 }

@@ -183,6 +183,14 @@ void Quals::AddKey(const ScanKeyData& key) {
   // The operators are strict: a comparison with NULL is never true.
   if ((key.sk_flags & SK_ISNULL) != 0) return Intersect(column, nullptr, 0);
   if ((key.sk_flags & SK_SEARCHARRAY) == 0) {
+    // The usual condition needs no cuts.
+    const KeyColumn& key_column = layout_->key[column];
+    if (key.sk_strategy == BTEqualStrategyNumber &&
+        (key.sk_subtype == key_column.opcintype || key.sk_subtype == InvalidOid)) {
+      const uint64 stored = key_column.Stored(OrdinalOfDatum(key_column.type, key.sk_argument).ordinal);
+      interval = {core::kValue, stored, stored};
+      return Intersect(column, &interval, 1);
+    }
     const int count = IntervalsOf(column, key.sk_strategy, key.sk_subtype, key.sk_argument, intervals);
     return Intersect(column, intervals, count <= 1 ? count : Unite(intervals, count));
   }

@@ -12,6 +12,15 @@ namespace {
 
 relopt_kind option_kind;
 
+relopt_enum_elt_def models[] = {
+    {"auto", hot::kAutoModel},
+    {"linear", static_cast<int>(core::FenceModelKind::kLinear)},
+    {"rmi", static_cast<int>(core::FenceModelKind::kRmi)},
+    {"pgm", static_cast<int>(core::FenceModelKind::kPgm)},
+    {"splus", static_cast<int>(core::FenceModelKind::kSplus)},
+    {nullptr, 0},
+};
+
 }  // namespace
 
 void RegisterOptions() {
@@ -19,11 +28,16 @@ void RegisterOptions() {
   // Takes effect on later splits and on REINDEX: no scan or insert need wait.
   add_int_reloption(option_kind, "fillfactor", "Packs omendb index pages only to this percentage",
                     tree::kDefaultFillFactor, tree::kMinFillFactor, 100, ShareUpdateExclusiveLock);
+  // Takes effect when the hot index's table is built again.
+  add_enum_reloption(option_kind, "model", "What routes lookups to the leaves of an omendb index", models,
+                     hot::kAutoModel, "Valid values are \"auto\", \"linear\", \"rmi\", \"pgm\" and \"splus\".",
+                     ShareUpdateExclusiveLock);
 }
 
 bytea* ParseOptions(Datum reloptions, bool validate) {
   static const relopt_parse_elt table[] = {
       {"fillfactor", RELOPT_TYPE_INT, static_cast<int>(offsetof(tree::Options, fillfactor))},
+      {"model", RELOPT_TYPE_ENUM, static_cast<int>(offsetof(tree::Options, model))},
   };
   return static_cast<bytea*>(build_reloptions(reloptions, validate, option_kind, sizeof(tree::Options), table,
                                               static_cast<int>(lengthof(table))));

@@ -228,8 +228,8 @@ class Scan {
   // Where the marked entry is: in the chunk that the scan is in, or set aside.
   enum class Mark : uint8 { kNone, kInChunk, kAside };
 
-  // A chunk's place: the range, the part of it that the chunk covers, and whether there
-  // is more on either side.
+  // A chunk's place: the range, whether it has more entries on either side of the chunk,
+  // and where the chunk ends on a side that has.
   struct Extent {
     Bound low, high;
     Bound chunk_low, chunk_high;
@@ -319,8 +319,6 @@ class Scan {
   }
 
   void BeginRange(Direction direction) {
-    extent_.chunk_low = extent_.low;
-    extent_.chunk_high = extent_.high;
     extent_.done_forward = direction == Direction::kBackward;
     extent_.done_backward = direction == Direction::kForward;
     Read(direction, direction == Direction::kForward ? extent_.low : extent_.high);

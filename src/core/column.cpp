@@ -1,5 +1,6 @@
 #include "core/column.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace omendb::core {
@@ -136,14 +137,18 @@ void Column::Window(uint64_t key, uint32_t n, uint32_t* begin, uint32_t* end) co
   if (*begin > *end) *begin = *end;
 }
 
-uint32_t Column::LowerBound(uint64_t key, uint32_t begin, uint32_t end) const {
-  while (end - begin > kCountWindow) {
-    const uint32_t middle = begin + (end - begin) / 2;
+void Column::Halve(uint64_t key, uint32_t* begin, uint32_t* end) const {
+  while (*end - *begin > kCountWindow) {
+    const uint32_t middle = *begin + (*end - *begin) / 2;
     if (Get(middle) < key)
-      begin = middle + 1;
+      *begin = middle + 1;
     else
-      end = middle;
+      *end = middle;
   }
+}
+
+uint32_t Column::LowerBound(uint64_t key, uint32_t begin, uint32_t end) const {
+  Halve(key, &begin, &end);
   // Sorted, so the entries below key are a prefix: count them.
   uint32_t i = begin;
   for (; i < end && i % kLanes != 0; i++)
@@ -153,6 +158,22 @@ uint32_t Column::LowerBound(uint64_t key, uint32_t begin, uint32_t end) const {
     const uint32_t below = ActiveKernels().count_below(packed_, i / kLanes, rows, key);
     i += below;
     if (below < rows * kLanes) return i;
+  }
+  for (; i < end; i++)
+    if (Get(i) >= key) return i;
+  return end;
+}
+
+uint32_t Column::LowerBoundInWindow(uint64_t key, uint32_t begin, uint32_t end, uint32_t n) const {
+  Halve(key, &begin, &end);
+  // Whole rows: what they have outside the window is known, and counts right.  Only the
+  // column's last row may have places without a value.
+  const uint32_t first_row = begin / kLanes;
+  const uint32_t end_row = std::min((end + kLanes - 1) / kLanes, n / kLanes);
+  uint32_t i = begin;
+  if (first_row < end_row) {
+    i = first_row * kLanes + ActiveKernels().count_below(packed_, first_row, end_row - first_row, key);
+    if (i < end_row * kLanes) return i;
   }
   for (; i < end; i++)
     if (Get(i) >= key) return i;

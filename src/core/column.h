@@ -98,12 +98,16 @@ class Column {
   // For values sorted within [begin, end): the first one >= key, or end.
   uint32_t LowerBound(uint64_t key, uint32_t begin, uint32_t end) const;
 
+  // The same in a window of a column of n values, sorted as a whole: those before
+  // `begin` are below key, those from `end` on are not.
+  uint32_t LowerBoundInWindow(uint64_t key, uint32_t begin, uint32_t end, uint32_t n) const;
+
   // The same for a column sorted as a whole (n values), through its model.
   uint32_t LowerBoundSorted(uint64_t key, uint32_t n) const {
     uint32_t begin, end;
     Window(key, n, &begin, &end);
     Prefetch(begin, end);
-    return LowerBound(key, begin, end);
+    return LowerBoundInWindow(key, begin, end, n);
   }
 
   // The end of the run of values equal to key that starts at `begin`, in values
@@ -118,6 +122,9 @@ class Column {
   const PackedColumn& packed() const { return packed_; }
 
  private:
+  // Narrows a window to what is quick to count in.
+  void Halve(uint64_t key, uint32_t* begin, uint32_t* end) const;
+
   PackedColumn packed_;
   const ColumnHeader* header_;
 };

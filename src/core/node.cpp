@@ -138,6 +138,12 @@ bool Node::BoundIsRight(const Bound& bound, Direction direction) const {
 }
 
 bool Node::BoundIsLeft(const Bound& bound, Direction direction) const {
+  const uint8_t* fence = bytes_ + header_->low_fence;
+  const uint64_t* ordinals = reinterpret_cast<const uint64_t*>(fence + sizeof(Tid));
+  if (bound.columns > 0 && bound.key.cls[0] == kValue &&
+      fence[sizeof(Tid) + sizeof(uint64_t) * static_cast<size_t>(key_columns())] == kValue &&
+      ordinals[0] != bound.key.ordinal[0])
+    return bound.key.ordinal[0] < ordinals[0];
   Key key;
   LowFence(&key);
   const int order = CompareBound(bound, key, key_columns());
@@ -172,7 +178,7 @@ uint32_t Node::LowerBound(const Bound& bound) const {
       // Whoever finds an entry wants its TID or child next.
       tid_column().Prefetch(first, last);
       if (inner()) child_column().Prefetch(first, last);
-      begin = values.LowerBound(key, first, last);
+      begin = values.LowerBoundInWindow(key, first, last, end);
     } else {
       begin = values.LowerBound(key, begin, end);
     }

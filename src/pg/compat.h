@@ -6,6 +6,7 @@
 
 extern "C" {
 #include "access/genam.h"
+#include "pgstat.h"
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -31,6 +32,33 @@ inline Buffer ExtendRelation(Relation rel) {
   if (shared) UnlockRelationForExtension(rel, ExclusiveLock);
   return buffer;
 #endif
+}
+
+// The file of a relation: what identifies its pages in shared buffers.
+#if PG_VERSION_NUM >= 160000
+using FileNode = RelFileLocator;
+inline const FileNode& FileNodeOf(Relation rel) { return rel->rd_locator; }
+inline bool FileNodesEqual(const FileNode& a, const FileNode& b) { return RelFileLocatorEquals(a, b); }
+#else
+using FileNode = RelFileNode;
+inline const FileNode& FileNodeOf(Relation rel) { return rel->rd_node; }
+inline bool FileNodesEqual(const FileNode& a, const FileNode& b) { return RelFileNodeEquals(a, b); }
+#endif
+
+// Pins the buffer that a block was last seen in, if it is still there, and counts that
+// as ReadBuffer would.  REQUIRES: `recent` is valid, and not one of a temporary table.
+inline bool PinRecentBuffer(Relation rel, BlockNumber block, Buffer recent) {
+  if (!ReadRecentBuffer(FileNodeOf(rel), MAIN_FORKNUM, block, recent)) return false;
+  pgstat_count_buffer_read(rel);
+  pgstat_count_buffer_hit(rel);
+  // ReadRecentBuffer leaves the usage count as it is: a page that is only ever found
+  // this way would be taken for one that nobody wants.
+  BufferDesc* descriptor = GetBufferDescriptor(static_cast<uint32>(recent - 1));
+  uint32 state = pg_atomic_read_u32(&descriptor->state);
+  while (unlikely(BUF_STATE_GET_USAGECOUNT(state) < BM_MAX_USAGE_COUNT) && (state & BM_LOCKED) == 0) {
+    if (pg_atomic_compare_exchange_u32(&descriptor->state, &state, state + BUF_USAGECOUNT_ONE)) break;
+  }
+  return true;
 }
 
 // Whether this backend holds the content lock of a pinned buffer.

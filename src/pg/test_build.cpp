@@ -21,6 +21,7 @@ namespace omendb::pg {
 
 int test_page_entries = core::kMaxEntries;
 int test_delta_entries = 64;
+int test_rebuild_misses = 0;
 
 namespace {
 
@@ -154,6 +155,9 @@ void DefineTestSettings() {
                           core::kMaxEntries, 4, core::kMaxEntries, PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("omendb.test_delta_entries", "Most entries of a page's delta.", nullptr, &test_delta_entries,
                           64, 1, 64, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("omendb.test_rebuild_misses", "Lookups served badly before the hot index is built anew.",
+                          "0: as many as pay for it.", &test_rebuild_misses, 0, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr,
+                          nullptr);
 }
 
 }  // namespace omendb::pg

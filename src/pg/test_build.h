@@ -14,6 +14,8 @@
 //   omendb.test_points         (to read) the names
 //   omendb.test_page_entries   most entries that a page is given (default 8192)
 //   omendb.test_delta_entries  most entries of a delta (default 64)
+//   omendb.test_rebuild_misses lookups that the hot index serves badly before it is
+//                              built anew (default 0: as many as pay for it)
 #ifndef OMENDB_PG_TEST_BUILD_H
 #define OMENDB_PG_TEST_BUILD_H
 
@@ -46,7 +48,8 @@ namespace omendb::pg {
   POINT(kRecycleCounted, "recycle-counted")     /* the metapage knows how many are left */       \
   POINT(kBuildPage, "build-page")               /* a page of a new index is in its buffer */     \
   POINT(kBuildWritten, "build-written")         /* all of them are, not yet logged; no lock */   \
-  POINT(kBuildLogged, "build-logged")           /* the new index is in the WAL; no lock */
+  POINT(kBuildLogged, "build-logged")           /* the new index is in the WAL; no lock */       \
+  POINT(kFencesCollected, "fences-collected")   /* for the hot index, not yet published; no lock */
 
 enum class TestPoint : uint8 {
 #define OMENDB_TEST_POINT_ENUMERATOR(point, name) point,
@@ -58,8 +61,12 @@ enum class TestPoint : uint8 {
 
 extern int test_page_entries;
 extern int test_delta_entries;
+extern int test_rebuild_misses;
 inline uint32 MaxPageEntries(uint32) { return static_cast<uint32>(test_page_entries); }
 inline uint32 MaxDeltaEntries(uint32) { return static_cast<uint32>(test_delta_entries); }
+inline uint64 RebuildMisses(uint64 misses) {
+  return test_rebuild_misses > 0 ? static_cast<uint64>(test_rebuild_misses) : misses;
+}
 void ReachTestPoint(TestPoint point);
 void DefineTestSettings();
 
@@ -67,6 +74,7 @@ void DefineTestSettings();
 
 inline constexpr uint32 MaxPageEntries(uint32 most) { return most; }
 inline constexpr uint32 MaxDeltaEntries(uint32 most) { return most; }
+inline constexpr uint64 RebuildMisses(uint64 misses) { return misses; }
 inline void ReachTestPoint(TestPoint) {}
 inline void DefineTestSettings() {}
 

@@ -2,6 +2,8 @@
 #ifndef OMENDB_TREE_OPTIONS_H
 #define OMENDB_TREE_OPTIONS_H
 
+#include "hot/table.h"
+
 #include "pg/postgres.h"
 
 extern "C" {
@@ -13,6 +15,7 @@ namespace omendb::tree {
 struct Options {
   int32 varlena_header;  // reloptions are a varlena; do not touch
   int fillfactor;        // percent
+  int model;             // core::FenceModelKind, or hot::kAutoModel
 };
 
 inline constexpr int kMinFillFactor = 10;
@@ -21,6 +24,12 @@ inline constexpr int kDefaultFillFactor = 90;
 inline int FillFactor(Relation rel) {
   const Options* options = reinterpret_cast<const Options*>(rel->rd_options);
   return options != nullptr ? options->fillfactor : kDefaultFillFactor;
+}
+
+// The model of the hot index's fences.
+inline int FenceModelOf(Relation rel) {
+  const Options* options = reinterpret_cast<const Options*>(rel->rd_options);
+  return options != nullptr ? options->model : hot::kAutoModel;
 }
 
 // Bytes of node image that a page is filled with when its entries come in order:

@@ -1,5 +1,6 @@
 #include "tree/page.h"
 
+#include "tree/index_cache.h"
 #include "tree/killed.h"
 
 #include "pg/compat.h"
@@ -83,36 +84,6 @@ bool TidsAreValid(const NodePage& page) {
 }
 
 constexpr const char* kUnknownVersion = "its format version is not known";
-
-// What a backend remembers of an index in rd_amcache: which blocks it has
-// verified.  A page is verified once a backend, not at every visit.
-struct VerifiedBlocks {
-  uint32 words;
-  uint64 bits[FLEXIBLE_ARRAY_MEMBER];
-};
-
-bool IsVerified(Relation rel, BlockNumber block) {
-  const VerifiedBlocks* verified = static_cast<const VerifiedBlocks*>(rel->rd_amcache);
-  return verified != nullptr && block / 64 < verified->words && (verified->bits[block / 64] >> (block % 64) & 1) != 0;
-}
-
-void RememberVerified(Relation rel, BlockNumber block) {
-  VerifiedBlocks* verified = static_cast<VerifiedBlocks*>(rel->rd_amcache);
-  if (verified == nullptr || block / 64 >= verified->words) {
-    const uint32 old_words = verified != nullptr ? verified->words : 0;
-    const uint32 words = Max(block / 64 + 1, Max(old_words * 2, 16));
-    const Size size = offsetof(VerifiedBlocks, bits) + words * sizeof(uint64);
-    VerifiedBlocks* grown = static_cast<VerifiedBlocks*>(
-        MemoryContextAllocExtended(rel->rd_indexcxt, size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
-    grown->words = words;
-    if (verified != nullptr) {
-      memcpy(grown->bits, verified->bits, old_words * sizeof(uint64));
-      pfree(verified);
-    }
-    rel->rd_amcache = verified = grown;
-  }
-  verified->bits[block / 64] |= UINT64CONST(1) << (block % 64);
-}
 
 // Checks a page that this backend has not met, and remembers that it is sound.
 void Verify(Relation rel, const Shape& shape, Buffer buffer) {
@@ -398,12 +369,7 @@ Buffer GetPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mod
   const bool verified = IsVerified(rel, block);
   if (unlikely(!verified)) ExpectInFile(rel, block);
   const Buffer buffer = ReadBuffer(rel, block);
-  // What every visit reads: headers and fences, and the special space.
-  const char* page = BufferGetPage(buffer);
-  __builtin_prefetch(page);
-  __builtin_prefetch(page + 64);
-  __builtin_prefetch(page + 128);
-  __builtin_prefetch(page + BLCKSZ - sizeof(PageSpecial));
+  PrefetchPage(buffer);
   LockBuffer(buffer, lock_mode);
   if (unlikely(!verified)) VerifyFirst(rel, shape, buffer);
   return buffer;

@@ -202,6 +202,14 @@ inline DeletedBody* DeletedBodyOf(Page page) { return reinterpret_cast<DeletedBo
 // index: ERRCODE_INDEX_CORRUPTED otherwise, also where the file ends before it.
 // The checksums are verified the first time this backend meets the block.
 Buffer GetPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mode);
+// What every visit of a page reads: headers and fences, and the special space.
+inline void PrefetchPage(Buffer buffer) {
+  const char* page = static_cast<const char*>(BufferGetPage(buffer));
+  __builtin_prefetch(page);
+  __builtin_prefetch(page + 64);
+  __builtin_prefetch(page + 128);
+  __builtin_prefetch(page + BLCKSZ - sizeof(PageSpecial));
+}
 // The same where other pages are locked meanwhile.  A damaged link may lead to one
 // of these, for whose lock this backend would wait for ever: that is an error, too.
 Buffer GetFurtherPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mode);

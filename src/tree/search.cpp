@@ -3,6 +3,7 @@
 #include "tree/search.h"
 
 #include "tree/killed.h"
+#include "tree/route.h"
 
 #include "pg/compat.h"
 
@@ -25,6 +26,8 @@ namespace {
 constexpr int kMaxRestarts = 1000;
 // One that goes on to the right this often starts again: damaged links may lead in a circle.
 constexpr int kMaxMoves = 1000;
+// One that began at a guess and goes on to the right this often does better from the root.
+constexpr int kMaxMovesFromGuess = 2;
 
 // Chunks grow from what a point lookup or a LIMIT needs to what keeps locks short.
 constexpr uint32 kFirstChunk = 32;
@@ -98,21 +101,33 @@ bool IsLandingFor(const Index& index, Page page, const Bound& bound, Direction d
 Buffer Descend(const Index& index, const Bound& bound, Direction direction, uint32 level, int lock_mode) {
   // Who looks for a page above the leaves has pages below it locked.
   const auto get_page = level > 0 ? GetFurtherPage : GetPage;
+  hot::Guess guess;
+  const bool guessed = level == 0 && FindRoute(index, bound, direction, &guess);
   for (int restarts = 0; restarts < kMaxRestarts; restarts++) {
     CHECK_FOR_INTERRUPTS();
-    BlockNumber block = kRootBlock;
-    // The root's level is not known before it is locked: a guess, corrected below.
+    const bool at_guess = guessed && restarts == 0;
     int mode = BUFFER_LOCK_SHARE;
-    Buffer buffer = get_page(index.rel, index.shape, block, mode);
-    uint32 expected = NodePage(BufferGetPage(buffer), index.shape).level();
-    if (expected < level) {
-      ReleasePage(buffer);
-      return InvalidBuffer;
+    Buffer buffer;
+    uint32 expected;
+    if (at_guess) {
+      expected = guess.level;
+      if (expected == level) mode = lock_mode;
+      buffer = GetGuessedPage(index, guess, mode);
+      if (!BufferIsValid(buffer)) continue;
+    } else {
+      // The root's level is not known before it is locked: a guess, corrected below.
+      buffer = get_page(index.rel, index.shape, kRootBlock, mode);
+      expected = NodePage(BufferGetPage(buffer), index.shape).level();
+      if (expected < level) {
+        ReleasePage(buffer);
+        return InvalidBuffer;
+      }
+      if (expected == level && lock_mode != mode) {
+        LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+        LockBuffer(buffer, mode = lock_mode);
+      }
     }
-    if (expected == level && lock_mode != mode) {
-      LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-      LockBuffer(buffer, mode = lock_mode);
-    }
+    const int max_moves = at_guess ? kMaxMovesFromGuess : kMaxMoves;
     for (int moves = 0;;) {
       const Page page = BufferGetPage(buffer);
       // Unlinked, or recycled, since its downlink or right-link was read.
@@ -121,20 +136,28 @@ Buffer Descend(const Index& index, const Bound& bound, Direction direction, uint
       if (view.level() != expected || view.node().BoundIsLeft(bound, direction)) break;
       if (view.node().BoundIsRight(bound, direction)) {
         // It was split after its downlink was read, or the downlink is still to come.
-        if (++moves == kMaxMoves) break;
-        block = view.right();
+        if (++moves > max_moves) break;
+        const BlockNumber right = view.right();
         ReleasePage(buffer);
         pg::ReachTestPoint(pg::TestPoint::kMoveRight);
-        buffer = get_page(index.rel, index.shape, block, mode);
+        buffer = get_page(index.rel, index.shape, right, mode);
         continue;
       }
-      if (expected == level) return buffer;
-      block = view.ChildFor(bound, direction);
+      if (expected == level) {
+        if (guessed) {
+          if (at_guess && moves == 0 && guess.level == 0) RememberLayout(guess, view);
+          EndRoute(index, !at_guess ? hot::Outcome::kRestarted : moves > 0 ? hot::Outcome::kMovedRight : hot::Outcome::kHit);
+          if ((moves > 0 || !at_guess) && guess.level == 0 && view.right() == InvalidBlockNumber)
+            hot::RememberLastPage(guess, BufferGetBlockNumber(buffer), buffer);
+        }
+        return buffer;
+      }
+      const BlockNumber child = view.ChildFor(bound, direction);
       expected--;
       ReleasePage(buffer);
       pg::ReachTestPoint(pg::TestPoint::kDescend);
       mode = expected == level ? lock_mode : BUFFER_LOCK_SHARE;
-      buffer = get_page(index.rel, index.shape, block, mode);
+      buffer = get_page(index.rel, index.shape, child, mode);
     }
     ReleasePage(buffer);
   }

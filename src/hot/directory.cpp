@@ -1,0 +1,433 @@
+#include "hot/directory.h"
+
+#include "hot/region.h"
+
+#include "pg/test_build.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "utils/timestamp.h"
+}
+
+namespace omendb::hot {
+
+namespace {
+
+// A lookup without a table, or with a stale one, costs about as much as it costs to
+// read this many fences and fit a model to them: building pays when it has been
+// lost that often.
+constexpr uint64 kFencesPerMiss = 8;
+constexpr uint64 kLeastMisses = 4;
+// One that fails, or finds no room, is not tried again soon.
+constexpr uint64 kBackOff = 16;
+// A table above the leaves costs a page more than it need; that is part of a miss.
+constexpr uint64 kCoarseLookupsPerMiss = 16;
+
+// Counts are added to the slot after this many lookups, or this long.
+constexpr uint32 kMostPending = 4096;
+constexpr int64 kLongestPending = INT64CONST(1000000);
+// A table that nobody used for this long makes room for others' before they become coarser.
+constexpr int64 kIdle = INT64CONST(60000000);
+
+// One hazard of this process, and what it protects.
+struct Use {
+  Slot* slot;
+  const Table* table;  // null if nothing is protected
+  uint64 version;
+  uint32 pending[kOutcomes];
+  TimestampTz flushed;
+};
+
+Use uses[core::kHazards];
+uint32 next_use;
+bool any_in_use;
+bool registered;
+Slot* claimed;
+
+core::HazardLine* MyHazards(const Region& region) {
+  return &region.hazards[region.lock != nullptr ? MyProc->pgprocno : 0];
+}
+
+uint32 MyNumber() { return MyProc != nullptr ? static_cast<uint32>(MyProc->pgprocno) + 1 : 1; }
+
+// Adds the counts of a use to its slot.
+void Flush(Use* use) {
+  uint64 sum = 0;
+  for (int o = 0; o < kOutcomes; o++) {
+    if (use->pending[o] == 0) continue;
+    sum += use->pending[o];
+    use->slot->outcomes[o].fetch_add(use->pending[o], std::memory_order_relaxed);
+    use->pending[o] = 0;
+  }
+  use->flushed = GetCurrentStatementStartTimestamp();
+  if (sum == 0) return;
+  use->slot->last_used.store(use->flushed, std::memory_order_relaxed);
+  if (use->table != nullptr && use->table->level > 0)
+    use->slot->misses.fetch_add(sum / kCoarseLookupsPerMiss, std::memory_order_relaxed);
+}
+
+bool IsFlushDue(const Use& use) {
+  uint32 sum = 0;
+  for (const uint32 pending : use.pending) sum += pending;
+  return sum >= kMostPending || (sum > 0 && GetCurrentStatementStartTimestamp() - use.flushed >= kLongestPending);
+}
+
+void LetGo(const Region& region, Use* use) {
+  if (use->table == nullptr) return;
+  core::Release(&MyHazards(region)->hazard[use - uses]);
+  use->table = nullptr;
+  use->version = core::kNoVersion;
+}
+
+void ReleaseAll() {
+  GiveUpRebuild();
+  if (!any_in_use) return;
+  const Region& region = *GetRegion();
+  for (Use& use : uses) {
+    if (use.slot == nullptr) continue;
+    if (IsFlushDue(use)) Flush(&use);
+    LetGo(region, &use);
+  }
+  any_in_use = false;
+}
+
+extern "C" {
+
+void omendb_hot_xact_callback(XactEvent event, void*) {
+  switch (event) {
+    case XACT_EVENT_COMMIT:
+    case XACT_EVENT_PARALLEL_COMMIT:
+    case XACT_EVENT_ABORT:
+    case XACT_EVENT_PARALLEL_ABORT:
+    case XACT_EVENT_PREPARE:
+      ReleaseAll();
+      break;
+    default:
+      break;
+  }
+}
+
+void omendb_hot_exit_callback(int, Datum) {
+  any_in_use = true;
+  for (Use& use : uses)
+    if (use.slot != nullptr) Flush(&use);
+  ReleaseAll();
+}
+
+}  // extern "C"
+
+void Register() {
+  RegisterXactCallback(omendb_hot_xact_callback, nullptr);
+  before_shmem_exit(omendb_hot_exit_callback, 0);
+  registered = true;
+}
+
+// --- Under the region's lock. ---
+
+void Reclaim(const Region& region) {
+  RegionHeader* header = region.header;
+  uint32 kept = 0;
+  for (uint32 r = 0; r < header->retired_count; r++) {
+    if (core::IsProtected(region.hazards, region.readers, header->retired[r].version))
+      header->retired[kept++] = header->retired[r];
+    else
+      FreePageManagerPut(region.free_pages, header->retired[r].version / FPM_PAGE_SIZE, header->retired[r].pages);
+  }
+  header->retired_count = kept;
+}
+
+// Takes a slot's table away, if it has one and there is room on the list; then it is
+// freed as soon as nobody reads it.
+bool Retire(const Region& region, Slot* slot, uint64 new_version) {
+  RegionHeader* header = region.header;
+  const uint64 version = slot->version.load(std::memory_order_relaxed);
+  if (version != core::kNoVersion && header->retired_count == kMaxRetired) {
+    Reclaim(region);
+    if (header->retired_count == kMaxRetired) return false;
+  }
+  slot->version.store(new_version, std::memory_order_seq_cst);
+  if (version != core::kNoVersion) {
+    const Table* table = reinterpret_cast<const Table*>(AddressOf(region, version));
+    header->retired[header->retired_count++] = {version, table->pages};
+  }
+  return true;
+}
+
+bool HasTable(const Slot& slot) { return slot.version.load(std::memory_order_relaxed) != core::kNoVersion; }
+
+// The slot used least recently, of those that have a table or of all that are taken.
+Slot* LeastRecentlyUsed(const Region& region, const Slot* except, bool with_table) {
+  Slot* oldest = nullptr;
+  HASH_SEQ_STATUS sequence;
+  hash_seq_init(&sequence, region.slot_by_node);
+  while (const SlotEntry* entry = static_cast<SlotEntry*>(hash_seq_search(&sequence))) {
+    Slot* slot = &region.slots[entry->slot];
+    if (slot == except || (with_table && !HasTable(*slot))) continue;
+    if (oldest == nullptr || slot->last_used.load() < oldest->last_used.load()) oldest = slot;
+  }
+  return oldest;
+}
+
+bool AllocatePages(const Region& region, uint32 pages, Slot* slot, bool evict, uint64* version) {
+  Size first;
+  Reclaim(region);
+  while (!FreePageManagerGet(region.free_pages, pages, &first)) {
+    // The old table of this slot gives way, then those of others.
+    Slot* victim = HasTable(*slot) ? slot : LeastRecentlyUsed(region, slot, true);
+    if (victim == nullptr || pages > region.page_count) return false;
+    const int64 idle = GetCurrentTimestamp() - victim->last_used.load();
+    if (victim != slot && !evict && idle < kIdle) return false;
+    if (!Retire(region, victim, core::kNoVersion)) return false;
+    Reclaim(region);
+  }
+  *version = first * FPM_PAGE_SIZE;
+  return true;
+}
+
+void ResetSlot(Slot* slot, const pg::FileNode& node) {
+  slot->node = node;
+  slot->generation.fetch_add(1);
+  slot->misses.store(0);
+  slot->rebuild_at.store(0);
+  slot->last_used.store(GetCurrentTimestamp());
+  slot->rebuilds.store(0);
+  for (std::atomic<uint64>& outcome : slot->outcomes) outcome.store(0);
+  slot->rebuilder.store(0);
+  slot->chosen_model = kAutoModel;
+  slot->chosen_count = 0;
+}
+
+// Finds the index's slot, or gives it one.  Null if there is none to be had.
+Slot* TakeSlot(const Region& region, const pg::FileNode& node) {
+  const SlotEntry* found = static_cast<SlotEntry*>(hash_search(region.slot_by_node, &node, HASH_FIND, nullptr));
+  if (found != nullptr) return &region.slots[found->slot];
+  RegionHeader* header = region.header;
+  if (header->free_slots == kNoSlot) {
+    Slot* victim = LeastRecentlyUsed(region, nullptr, false);
+    if (victim == nullptr || !Retire(region, victim, core::kNoVersion)) return nullptr;
+    hash_search(region.slot_by_node, &victim->node, HASH_REMOVE, nullptr);
+    victim->next_free = kNoSlot;
+    header->free_slots = static_cast<uint32>(victim - region.slots);
+  }
+  SlotEntry* entry = static_cast<SlotEntry*>(hash_search(region.slot_by_node, &node, HASH_ENTER_NULL, nullptr));
+  if (entry == nullptr) return nullptr;
+  entry->slot = header->free_slots;
+  Slot* slot = &region.slots[entry->slot];
+  header->free_slots = slot->next_free;
+  ResetSlot(slot, node);
+  return slot;
+}
+
+// --- ---
+
+void FindSlot(const Region& region, Handle* handle, const pg::FileNode& node) {
+  LockRegion(region, LW_SHARED);
+  const SlotEntry* entry = static_cast<SlotEntry*>(hash_search(region.slot_by_node, &node, HASH_FIND, nullptr));
+  Slot* slot = entry != nullptr ? &region.slots[entry->slot] : nullptr;
+  UnlockRegion(region);
+  if (slot == nullptr) {
+    LockRegion(region, LW_EXCLUSIVE);
+    slot = TakeSlot(region, node);
+    UnlockRegion(region);
+  }
+  handle->slot = slot;
+  if (slot != nullptr) handle->generation = slot->generation.load(std::memory_order_relaxed);
+}
+
+bool HasEnoughMisses(const Slot& slot) {
+  return slot.misses.load(std::memory_order_relaxed) >= slot.rebuild_at.load(std::memory_order_relaxed);
+}
+
+// The first lookup of a transaction in this index, or the first with this table.
+pg_noinline const Table* Acquire(Handle* handle, const pg::FileNode& node) {
+  if (!registered) Register();
+  const Region& region = *GetRegion();
+  if (handle->slot == nullptr || handle->slot->generation.load(std::memory_order_relaxed) != handle->generation) {
+    FindSlot(region, handle, node);
+    if (handle->slot == nullptr) return nullptr;
+  }
+  Use* use = &uses[handle->use];
+  if (use->slot != handle->slot) {
+    use = nullptr;
+    for (Use& candidate : uses)
+      if (candidate.slot == handle->slot) use = &candidate;
+    if (use == nullptr) use = &uses[next_use++ % core::kHazards];
+  }
+  if (use->slot != handle->slot) {
+    if (use->slot != nullptr) Flush(use);
+    use->slot = handle->slot;
+    use->flushed = GetCurrentStatementStartTimestamp();
+  }
+  handle->use = static_cast<uint32>(use - uses);
+  any_in_use = true;
+  use->table = nullptr;
+  use->version = core::Protect(handle->slot->version, &MyHazards(region)->hazard[handle->use]);
+  if (use->version == core::kNoVersion) return nullptr;
+  const Table* table = reinterpret_cast<const Table*>(AddressOf(region, use->version));
+  use->table = table;
+  if (table->level > 0) handle->rebuild_due = HasEnoughMisses(*handle->slot);
+  if (pg::FileNodesEqual(table->node, node)) return table;
+  // The slot has gone to another index.
+  LetGo(region, use);
+  handle->slot = nullptr;
+  return nullptr;
+}
+
+}  // namespace
+
+bool IsRouted(Relation rel) { return enable_hot_index && !RELATION_IS_LOCAL(rel) && GetRegion() != nullptr; }
+
+bool Lookup(Handle* handle, const pg::FileNode& node, const core::Bound& bound, core::Direction direction,
+            Guess* guess) {
+  const Use& use = uses[handle->use];
+  const Table* table = use.table;
+  if (unlikely(table == nullptr || use.slot != handle->slot ||
+               use.version != use.slot->version.load(std::memory_order_relaxed))) {
+    table = Acquire(handle, node);
+    if (table == nullptr) return false;
+  }
+  guess->table = table;
+  guess->position = table->Find(bound, direction, &guess->prefix);
+  guess->level = table->level;
+  const Target target = table->targets()[guess->position].load(std::memory_order_relaxed);
+  guess->block = TargetBlock(target);
+  guess->buffer = TargetBuffer(target);
+  return true;
+}
+
+void PrefetchWords(const Guess& guess, const char* page) {
+  // Of a leaf of some hundred entries, the position that its fences suggest is a line or
+  // two off.
+  constexpr int kKeyLinesAround = 1, kTidLinesAround = 1;
+  const Table& table = *guess.table;
+  if (guess.position + 1 >= table.count) return;
+  const PageLayout layout = table.layouts()[guess.position].load(std::memory_order_relaxed);
+  const uint64* keys = &table.keys()[guess.position];
+  if (guess.prefix < keys[0] || guess.prefix >= keys[1]) return;
+  const float share = static_cast<float>(guess.prefix - keys[0]) / static_cast<float>(keys[1] - keys[0]);
+  const auto prefetch = [&](int first, int lines, int around) {
+    if (lines == 0) return;
+    const int middle = static_cast<int>(share * static_cast<float>(lines));
+    for (int line = Max(middle - around, 0); line <= Min(middle + around, lines - 1); line++)
+      __builtin_prefetch(page + (first + line) * static_cast<int>(core::kCacheLine));
+  };
+  prefetch(layout.key_line, layout.key_lines, kKeyLinesAround);
+  prefetch(layout.tid_line, layout.tid_lines, kTidLinesAround);
+}
+
+void RememberBuffer(const Guess& guess, Buffer buffer) {
+  guess.table->targets()[guess.position].store(MakeTarget(guess.block, buffer), std::memory_order_relaxed);
+}
+
+void RememberLastPage(const Guess& guess, BlockNumber block, Buffer buffer) {
+  if (guess.position + 1 == guess.table->count)
+    guess.table->targets()[guess.position].store(MakeTarget(block, buffer), std::memory_order_relaxed);
+}
+
+void Count(Handle* handle, Outcome outcome) {
+  if (unlikely(handle->slot == nullptr)) return;
+  if (unlikely(outcome != Outcome::kHit)) {
+    handle->slot->misses.fetch_add(1, std::memory_order_relaxed);
+    handle->rebuild_due = HasEnoughMisses(*handle->slot);
+  }
+  Use& use = uses[handle->use];
+  if (likely(use.slot == handle->slot)) use.pending[static_cast<int>(outcome)]++;
+}
+
+bool ClaimRebuild(Handle* handle, BlockNumber blocks) {
+  handle->rebuild_due = false;
+  Slot* slot = handle->slot;
+  if (slot == nullptr) return false;
+  const uint64 misses = slot->misses.load(std::memory_order_relaxed);
+  const uint64 needed = pg::RebuildMisses(kLeastMisses + blocks / kFencesPerMiss);
+  if (misses < needed) {
+    slot->rebuild_at.store(needed, std::memory_order_relaxed);
+    return false;
+  }
+  uint32 nobody = 0;
+  // The claim may be of an error's that this transaction survived, in a subtransaction.
+  GiveUpRebuild();
+  if (!slot->rebuilder.compare_exchange_strong(nobody, MyNumber())) return false;
+  claimed = slot;
+  // The old table's memory may be needed.
+  for (Use& use : uses)
+    if (use.slot == slot) LetGo(*GetRegion(), &use);
+  // Whatever happens to this one, not everybody tries again at once.
+  slot->rebuild_at.store((misses + needed) * kBackOff, std::memory_order_relaxed);
+  return true;
+}
+
+bool Publish(const Handle& handle, const pg::FileNode& node, const core::Entries& fences, uint32 level, int model) {
+  const Region& region = *GetRegion();
+  Slot* slot = handle.slot;
+  // What was cheapest is measured again when the index has changed much.
+  const bool measured = model == kAutoModel && slot->chosen_model != kAutoModel &&
+                        fences.count / 2 < slot->chosen_count && slot->chosen_count / 2 < fences.count;
+  TableParts parts;
+  PrepareTable(fences, measured ? slot->chosen_model : model, &parts);
+  const uint32 pages = static_cast<uint32>((parts.bytes + FPM_PAGE_SIZE - 1) / FPM_PAGE_SIZE);
+
+  // Others' tables only give way to the coarsest of this one.
+  const bool evict = pages <= 4;
+  uint64 version;
+  LockRegion(region, LW_EXCLUSIVE);
+  const bool same = slot->generation.load() == handle.generation;
+  const bool has_room = same && AllocatePages(region, pages, slot, evict, &version);
+  UnlockRegion(region);
+  if (!has_room) return !same;
+
+  Table* table = WriteTable(parts, fences, node, level, AddressOf(region, version));
+  table->pages = pages;
+
+  LockRegion(region, LW_EXCLUSIVE);
+  if (slot->generation.load() == handle.generation && Retire(region, slot, version)) {
+    Reclaim(region);
+    slot->chosen_model = model == kAutoModel ? static_cast<int32>(parts.model->kind) : kAutoModel;
+    if (!measured) slot->chosen_count = fences.count;
+    slot->misses.store(0);
+    slot->rebuild_at.store(pg::RebuildMisses(kLeastMisses + fences.count / kFencesPerMiss));
+    slot->rebuilds.fetch_add(1);
+    slot->last_used.store(table->built);
+  } else {
+    FreePageManagerPut(region.free_pages, version / FPM_PAGE_SIZE, pages);
+  }
+  UnlockRegion(region);
+  GiveUpRebuild();
+  return true;
+}
+
+void GiveUpRebuild() {
+  if (claimed == nullptr) return;
+  uint32 mine = MyNumber();
+  claimed->rebuilder.compare_exchange_strong(mine, 0);
+  claimed = nullptr;
+}
+
+bool Describe(const pg::FileNode& node, Description* description) {
+  Region* region = GetRegion();
+  if (region == nullptr) return false;
+  for (Use& use : uses)
+    if (use.slot != nullptr) Flush(&use);
+  LockRegion(*region, LW_SHARED);
+  const SlotEntry* entry = static_cast<SlotEntry*>(hash_search(region->slot_by_node, &node, HASH_FIND, nullptr));
+  if (entry != nullptr) {
+    const Slot& slot = region->slots[entry->slot];
+    for (int o = 0; o < kOutcomes; o++) description->outcomes[o] = slot.outcomes[o].load();
+    description->rebuilds = slot.rebuilds.load();
+    description->has_table = HasTable(slot);
+    if (description->has_table) {
+      const Table* table = reinterpret_cast<const Table*>(AddressOf(*region, slot.version.load()));
+      description->model = table->model();
+      description->level = table->level;
+      description->bytes = static_cast<Size>(table->pages) * FPM_PAGE_SIZE;
+      description->built = table->built;
+    }
+  }
+  UnlockRegion(*region);
+  return entry != nullptr;
+}
+
+}  // namespace omendb::hot

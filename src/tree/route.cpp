@@ -1,0 +1,180 @@
+#include "tree/route.h"
+
+#include "tree/index_cache.h"
+#include "tree/modify.h"
+#include "tree/options.h"
+#include "tree/search.h"
+
+#include "pg/compat.h"
+
+extern "C" {
+#include "miscadmin.h"
+#include "utils/memutils.h"
+}
+
+namespace omendb::tree {
+
+using core::Bound;
+using core::Direction;
+using core::Entries;
+using core::Key;
+
+namespace {
+
+// Fences, with the block that each begins; grows.
+struct FenceList {
+  Entries entries;
+  uint32 capacity;
+};
+
+void MakeRoom(FenceList* list, const Shape& shape, uint32 more) {
+  if (list->entries.count + more <= list->capacity) return;
+  const uint32 capacity = Max(list->entries.count + more, list->capacity * 2);
+  const int columns = shape.key_columns;
+  void* memory = palloc_extended(core::EntriesBytes(capacity, columns, true), MCXT_ALLOC_HUGE);
+  Entries grown;
+  core::LayOutEntries(&grown, memory, capacity, columns, columns, true);
+  grown.count = 0;
+  if (list->entries.count > 0) core::AppendEntries(&grown, list->entries);
+  list->entries = grown;
+  list->capacity = capacity;
+}
+
+// Appends the separators and children of a locked inner page.  Those that are not above
+// what the list has were moved to this page since it was read.
+void AppendChildren(const NodePage& page, const Shape& shape, FenceList* list) {
+  LoadedEntries loaded;
+  LoadEntries(page, shape, &loaded);
+  uint32 first = 0;
+  if (list->entries.count > 0) {
+    Key last, key;
+    list->entries.KeyAt(list->entries.count - 1, &last);
+    for (; first < loaded.entries.count; first++) {
+      loaded.entries.KeyAt(first, &key);
+      if (core::CompareKeys(last, key, shape.key_columns) < 0) break;
+    }
+  }
+  MakeRoom(list, shape, loaded.entries.count - first);
+  core::AppendEntries(&list->entries, loaded.entries.Slice(first, loaded.entries.count));
+  FreeEntries(&loaded);
+}
+
+// Collects the low fences of the pages of a level, from the level above.  False if there
+// is none: the root is on this level.
+bool CollectFences(const Index& index, uint32 level, FenceList* list) {
+  Key key;
+  Bound position;
+  core::SetMinusInfinity(&key, index.shape.key_columns);
+  core::SetBoundBefore(&position, key, index.shape.key_columns);
+  *list = FenceList{};
+  Buffer buffer = InvalidBuffer;
+  for (;;) {
+    CHECK_FOR_INTERRUPTS();
+    if (!BufferIsValid(buffer)) buffer = Descend(index, position, Direction::kForward, level + 1, BUFFER_LOCK_SHARE);
+    if (!BufferIsValid(buffer)) return false;
+    const NodePage page(BufferGetPage(buffer), index.shape);
+    AppendChildren(page, index.shape, list);
+    if (!page.node().has_high_fence()) break;
+    page.node().HighFence(&key);
+    core::SetBoundBefore(&position, key, index.shape.key_columns);
+    const BlockNumber right = page.right();
+    ReleasePage(buffer);
+    buffer = GetPage(index.rel, index.shape, right, BUFFER_LOCK_SHARE);
+    if (IsLandingFor(index, BufferGetPage(buffer), position, Direction::kForward, level + 1)) continue;
+    ReleasePage(buffer);
+    buffer = InvalidBuffer;
+  }
+  ReleasePage(buffer);
+  return true;
+}
+
+// A tree of one page: the root has all keys.
+void OnlyRoot(const Index& index, FenceList* list) {
+  Key key;
+  core::SetMinusInfinity(&key, index.shape.key_columns);
+  *list = FenceList{};
+  MakeRoom(list, index.shape, 1);
+  for (int c = 0; c < index.shape.key_columns; c++) {
+    list->entries.value[c][0] = 0;
+    list->entries.cls[c][0] = core::kMinusInfinity;
+  }
+  list->entries.tid[0] = 0;
+  list->entries.child[0] = kRootBlock;
+  list->entries.count = 1;
+}
+
+void Rebuild(const Index& index) {
+  if (!hot::ClaimRebuild(&CacheOf(index.rel)->route, RelationGetNumberOfBlocks(index.rel))) return;
+  const MemoryContext context =
+      AllocSetContextCreate(CurrentMemoryContext, "omendb hot index", ALLOCSET_DEFAULT_SIZES);
+  const MemoryContext old_context = MemoryContextSwitchTo(context);
+  // The leaves if there is room for them, or else the level above, which has hundreds
+  // of times fewer pages.
+  for (uint32 level = 0;; level++) {
+    FenceList list;
+    if (!CollectFences(index, level, &list)) {
+      if (level > 0) break;
+      OnlyRoot(index, &list);
+    }
+    pg::ReachTestPoint(pg::TestPoint::kFencesCollected);
+    if (hot::Publish(CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), list.entries, level,
+                     FenceModelOf(index.rel)))
+      break;
+    MemoryContextReset(context);
+  }
+  hot::GiveUpRebuild();
+  MemoryContextSwitchTo(old_context);
+  MemoryContextDelete(context);
+}
+
+}  // namespace
+
+bool FindRoute(const Index& index, const Bound& bound, Direction direction, hot::Guess* guess) {
+  // Who comes to an index for the first time also checks its metapage, on the way from the root.
+  if (!IsVerified(index.rel, kMetaBlock) || !hot::IsRouted(index.rel)) return false;
+  if (unlikely(hot::IsRebuildDue(CacheOf(index.rel)->route))) Rebuild(index);
+  if (likely(hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, guess))) return true;
+  EndRoute(index, hot::Outcome::kNoTable);
+  return false;
+}
+
+Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode) {
+  const Relation rel = index.rel;
+  Buffer buffer = guess.buffer;
+  if (BufferIsValid(buffer)) {
+    PrefetchPage(buffer);
+    hot::PrefetchWords(guess, BufferGetPage(buffer));
+    if (!pg::PinRecentBuffer(rel, guess.block, buffer)) buffer = InvalidBuffer;
+  }
+  if (!BufferIsValid(buffer)) {
+    // The file may be another one of the same name, and shorter.
+    if (guess.block >= RelationGetNumberOfBlocks(rel)) return InvalidBuffer;
+    buffer = ReadBuffer(rel, guess.block);
+    hot::RememberBuffer(guess, buffer);
+  }
+  LockBuffer(buffer, lock_mode);
+  if (likely(IsVerified(rel, guess.block))) return buffer;
+  const char* problem;
+  if (PageIsSound(BufferGetPage(buffer), index.shape, guess.block, &problem)) {
+    RememberVerified(rel, guess.block);
+    return buffer;
+  }
+  ReleasePage(buffer);
+  return InvalidBuffer;
+}
+
+void RememberLayout(const hot::Guess& guess, const NodePage& page) {
+  const auto line = [](size_t image_offset) {
+    return static_cast<uint8>((SizeOfPageHeaderData + image_offset) / core::kCacheLine);
+  };
+  const auto lines = [&](const core::Column& column) {
+    return static_cast<uint8>(core::PackedBytes(page.node().count(), column.header().width) / core::kCacheLine);
+  };
+  const core::Column key = page.node().value_column(0), tid = page.node().tid_column();
+  hot::RememberLayout(guess, hot::PageLayout{line(key.header().data_offset), lines(key),
+                                             line(tid.header().data_offset), lines(tid)});
+}
+
+void EndRoute(const Index& index, hot::Outcome outcome) { hot::Count(&CacheOf(index.rel)->route, outcome); }
+
+}  // namespace omendb::tree
