@@ -11,11 +11,14 @@ namespace omendb::core {
 
 namespace {
 
-// Half of a pgm's widest window: two of them are one count.
+// Half of a pgm's widest window, among the keys and in the levels above, so that a
+// window is one count.
 constexpr uint32_t kPgmEpsilon = 15;
+constexpr uint32_t kPgmUpperEpsilon = 7;
 
-// Keys for which an rmi has one segment.
-constexpr uint32_t kRmiKeysPerSegment = 32;
+// Keys for which an rmi has one segment: few enough that most windows are kFewKeys, and
+// enough that the segments of a million keys stay in the L2 cache.
+constexpr uint32_t kRmiKeysPerSegment = 128;
 
 uint32_t RoundUp(uint32_t n, uint32_t to) { return (n + to - 1) / to * to; }
 
@@ -114,19 +117,22 @@ double EndpointsRate(const uint64_t* keys, uint32_t begin, uint32_t end, uint32_
   return span == 0 ? 0 : static_cast<double>(end - base) / static_cast<double>(span);
 }
 
-// Of the least-squares line through (key, position).
+// Of the least-squares line through (key, position), of so many of them that the others
+// hardly change it; any rate is right.
 double LeastSquaresRate(const uint64_t* keys, uint32_t count) {
-  const double mean_i = (count - 1) / 2.0;
+  constexpr uint32_t kPoints = 4096;
+  const uint32_t stride = (count - 1) / kPoints + 1, points = (count - 1) / stride + 1;
+  const double mean_i = (points - 1) / 2.0;
   double mean_x = 0;
-  for (uint32_t i = 0; i < count; i++) mean_x += static_cast<double>(keys[i] - keys[0]);
-  mean_x /= count;
+  for (uint32_t i = 0; i < points; i++) mean_x += static_cast<double>(keys[i * stride] - keys[0]);
+  mean_x /= points;
   double covariance = 0, variance = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    const double x = static_cast<double>(keys[i] - keys[0]) - mean_x;
+  for (uint32_t i = 0; i < points; i++) {
+    const double x = static_cast<double>(keys[i * stride] - keys[0]) - mean_x;
     covariance += x * (i - mean_i);
     variance += x * x;
   }
-  return variance > 0 ? covariance / variance : 0;
+  return variance > 0 ? covariance / variance * stride : 0;
 }
 
 const FenceModel* BuildLinear(const uint64_t* keys, uint32_t count, void* memory) {
@@ -150,7 +156,7 @@ const FenceModel* BuildRmi(const uint64_t* keys, uint32_t count, void* memory) {
   root.first_key = keys[0];
   SetSlope(&root, segments / (static_cast<double>(keys[count - 1] - keys[0]) + 1));
   const auto segment_of = [&](uint64_t key) {
-    const u128 steps = SegmentSteps(root, key);
+    const uint64_t steps = SegmentSteps(root, key);
     return steps < segments ? static_cast<uint32_t>(steps) : segments - 1;
   };
 
@@ -175,12 +181,12 @@ const FenceModel* BuildRmi(const uint64_t* keys, uint32_t count, void* memory) {
 
 // At most this many: each segment but the last ends where U is more than epsilon above
 // what it was at its beginning.
-uint32_t MostPgmSegments(uint32_t count) { return (count - 1) / (kPgmEpsilon + 1) + 1; }
+uint32_t MostPgmSegments(uint32_t count, uint32_t epsilon) { return (count - 1) / (epsilon + 1) + 1; }
 
 // Segments over all keys, as long as a line from the first point can be within epsilon
 // of all others: a cone of slopes that shrinks from point to point.  The cone is of
 // floating-point numbers and may be a little wrong, which FitSegment finds out.
-uint32_t WritePgmSegments(const uint64_t* keys, uint32_t count, FenceSegment* out, uint32_t* widest) {
+uint32_t WritePgmSegments(const uint64_t* keys, uint32_t count, uint32_t epsilon, FenceSegment* out, uint32_t* widest) {
   uint32_t segments = 0;
   for (uint32_t begin = 0; begin < count;) {
     const uint64_t first_key = keys[begin];
@@ -194,8 +200,8 @@ uint32_t WritePgmSegments(const uint64_t* keys, uint32_t count, FenceSegment* ou
       const uint32_t run_end = RunEnd(keys, end, count);
       const double below = static_cast<double>(end - base), at = static_cast<double>(run_end - base);
       double next_least = least, next_most = most;
-      if (most * just_before > below + kPgmEpsilon) next_most = (below + kPgmEpsilon) / just_before;
-      if (least * distance < at - kPgmEpsilon) next_least = (at - kPgmEpsilon) / distance;
+      if (most * just_before > below + epsilon) next_most = (below + epsilon) / just_before;
+      if (least * distance < at - epsilon) next_least = (at - epsilon) / distance;
       if (next_least > next_most) break;
       least = next_least;
       most = next_most;
@@ -219,7 +225,7 @@ const FenceModel* BuildPgm(const uint64_t* keys, uint32_t count, void* memory) {
   for (int l = 0;; l++) {
     FenceSegment* segments = writer.Next<FenceSegment>();
     uint32_t width = 0;
-    const uint32_t n = WritePgmSegments(keys, count, segments, &width);
+    const uint32_t n = WritePgmSegments(keys, count, l == 0 ? kPgmEpsilon : kPgmUpperEpsilon, segments, &width);
     if (l == 0) {
       widest = width;
       last_level = n;
@@ -285,8 +291,8 @@ size_t FenceModelBytes(FenceModelKind kind, uint32_t count) {
       break;
     case FenceModelKind::kPgm:
       // The last level's one segment is built there, too, before it becomes the root.
-      for (uint32_t n = count;; n = MostPgmSegments(n)) {
-        const uint32_t segments = MostPgmSegments(n);
+      for (uint32_t segments = MostPgmSegments(count, kPgmEpsilon);;
+           segments = MostPgmSegments(segments, kPgmUpperEpsilon)) {
         add(segments * sizeof(FenceSegment));
         if (segments == 1) break;
         add(RoundUp(segments, kFirstKeysPadding) * sizeof(uint64_t));

@@ -45,7 +45,7 @@ struct alignas(32) FenceSegment {
   uint32_t lag;
   uint32_t reach;  // steps beyond which the window stays where it is
   uint32_t width;
-  uint8_t shift;  // 0..95
+  uint8_t shift;  // 0..95, so that it may be taken in two steps
 };
 static_assert(sizeof(FenceSegment) == 32);
 
@@ -69,8 +69,9 @@ struct alignas(kCacheLine) FenceModelBlock {
 };
 static_assert(offsetof(FenceModelBlock, level) == kCacheLine);
 
-// Keys that are counted instead of halved.
+// Keys that are counted instead of halved, and fewer ones that are enough for most windows.
 inline constexpr uint32_t kCountedKeys = 32;
+inline constexpr uint32_t kFewKeys = 16;
 
 // Keys of a splus node: two cache lines, which the hardware fetches in pairs.
 inline constexpr uint32_t kSplusFanout = 16;
@@ -82,13 +83,20 @@ inline constexpr uint32_t kFirstKeysPadding = kCountedKeys;
 // In a namespace of its own for each file, as the kernels are: see kernel_simd.h.
 namespace {
 
-inline u128 SegmentSteps(const FenceSegment& segment, uint64_t key) {
-  const uint64_t distance = key > segment.first_key ? key - segment.first_key : 0;
-  return static_cast<u128>(distance) * segment.slope >> segment.shift;
+// REQUIRES: key >= first_key.
+inline uint64_t SegmentSteps(const FenceSegment& segment, uint64_t key) {
+  const uint64_t distance = key - segment.first_key;
+  // Less than one key a unit; more only where there are duplicates.
+  if (__builtin_expect(segment.shift >= 32, 1)) {
+    const u128 product = static_cast<u128>(distance) * (static_cast<uint64_t>(segment.slope) << 32);
+    return static_cast<uint64_t>(product >> 64) >> (segment.shift - 32);
+  }
+  const u128 steps = static_cast<u128>(distance) * segment.slope >> segment.shift;
+  return steps > UINT64_MAX ? UINT64_MAX : static_cast<uint64_t>(steps);
 }
 
 inline uint32_t WindowStart(const FenceSegment& segment, uint64_t key) {
-  const u128 steps = SegmentSteps(segment, key);
+  const uint64_t steps = SegmentSteps(segment, key);
   const uint32_t reached = steps < segment.reach ? static_cast<uint32_t>(steps) : segment.reach;
   return segment.base + (reached > segment.lag ? reached - segment.lag : 0);
 }

@@ -86,24 +86,39 @@ struct SimdKernels {
     return static_cast<uint32_t>(sum);
   }
 
-  // For FenceSearch.
+  // For FenceSearch.  Signed comparisons of numbers whose highest bit is flipped: AVX2
+  // has no others, and xsimd would take the vectors apart.
   template <uint32_t n>
   static inline uint32_t AtMost(const uint64_t* keys, uint64_t key) {
-    const Words bound(key), one(uint64_t{1}), zero(uint64_t{0});
-    Words above[2] = {zero, zero};
-    for (uint32_t i = 0; i < n; i += 2 * kStep) {
-      above[0] += xsimd::select(bound < Words::load_unaligned(keys + i), one, zero);
-      above[1] += xsimd::select(bound < Words::load_unaligned(keys + i + kStep), one, zero);
-    }
+    constexpr uint64_t kSign = uint64_t{1} << 63;
+    static_assert(n % kStep == 0, "whole vectors");
+    const Words flip(kSign);
+    const SignedWords bound(static_cast<int64_t>(key ^ kSign));
+    const auto above = [&](const uint64_t* at) {
+      return AllOnesWhere(bound < xsimd::bitwise_cast<SignedWords>(Words::load_unaligned(at) ^ flip));
+    };
+    Words total[2] = {Words(uint64_t{0}), Words(uint64_t{0})};
+    for (uint32_t i = 0; i < n / kStep; i++) total[i % 2] += above(keys + i * kStep);
     uint64_t lane[kStep];
-    (above[0] + above[1]).store_unaligned(lane);
-    uint64_t sum = 0;
-    for (size_t l = 0; l < kStep; l++) sum += lane[l];
-    return n - static_cast<uint32_t>(sum);
+    (total[0] + total[1]).store_unaligned(lane);
+    uint64_t sum = n;
+    for (size_t l = 0; l < kStep; l++) sum += lane[l];  // of -1
+    return static_cast<uint32_t>(sum);
   }
 
   static uint32_t FindFence(const FenceModel& model, const uint64_t* keys, uint64_t key) {
     return FenceSearch<SimdKernels>::Find(model, keys, key);
+  }
+
+ private:
+  using SignedWords = xsimd::batch<int64_t, Arch>;
+
+  static inline Words AllOnesWhere(const xsimd::batch_bool<int64_t, Arch>& truths) {
+    // Most instruction sets have truths in this form.
+    if constexpr (sizeof(truths) == sizeof(Words))
+      return Words(truths.data);
+    else
+      return xsimd::bitwise_cast<Words>(xsimd::select(truths, SignedWords(int64_t{-1}), SignedWords(int64_t{0})));
   }
 };
 
