@@ -337,36 +337,43 @@ size_t AnyFenceModelBytes(uint32_t count) {
 
 namespace {
 
-constexpr int kSampleKeys = 512;
-constexpr int kSampleRounds = 3;
+constexpr uint32_t kRoundKeys = 512;
+
+// More rounds where the caches take longer to fill.
+uint32_t Rounds(uint32_t count) {
+  const uint32_t rounds = 4 + count / 65536;
+  return rounds < 32 ? rounds : 32;
+}
 
 // Nanoseconds for one search of each key, one after the other.
-int64_t TimeSearches(const FenceModel& model, const uint64_t* keys, const uint64_t* sample) {
+int64_t TimeSearches(const FenceModel& model, const uint64_t* keys, const uint64_t* round_keys) {
   using Clock = std::chrono::steady_clock;
   const Kernels& kernels = ActiveKernels();
   uint32_t found = 0;
   const Clock::time_point start = Clock::now();
   // A position is always below the count, but only the search knows that: so each
   // waits for the one before, as it does in a query.
-  for (int i = 0; i < kSampleKeys; i++)
-    found = kernels.find_fence(model, keys, sample[i] + (found >= model.count ? 1 : 0));
+  for (uint32_t i = 0; i < kRoundKeys; i++)
+    found = kernels.find_fence(model, keys, round_keys[i] + (found >= model.count ? 1 : 0));
   const Clock::time_point end = Clock::now();
   return std::chrono::duration_cast<std::chrono::nanoseconds>(end - start).count() + (found >= model.count ? 1 : 0);
 }
 
-// Keys anywhere between two fences that are drawn at random, other ones each round: a
-// second search of the same would find them cached.
-void DrawSample(const uint64_t* keys, uint32_t count, int round, uint64_t* sample) {
-  uint64_t state = static_cast<uint64_t>(round) * kSampleKeys;
-  for (int i = 0; i < kSampleKeys; i++) {
-    uint64_t bits = ++state * 0x9E3779B97F4A7C15u;  // SplitMix64 (Steele, Lea, Flood, 2014)
-    bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9u;
-    bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EBu;
-    bits ^= bits >> 31;
-    const uint32_t at = static_cast<uint32_t>((bits >> 32) * count >> 32);
-    const uint64_t gap = at + 1 < count ? keys[at + 1] - keys[at] : 1;
-    sample[i] = keys[at] + static_cast<uint64_t>(static_cast<u128>(bits * 0x9E3779B97F4A7C15u) * gap >> 64);
-  }
+// A key near a fence that is drawn at random; another one for each number.  To have read
+// the very fences that the search will end at would have put them into the cache, so it
+// is anywhere between two that are further away.
+uint64_t DrawKey(const uint64_t* keys, uint32_t count, uint64_t number) {
+  const auto random = [](uint64_t state) {  // SplitMix64 (Steele, Lea, Flood, 2014)
+    uint64_t z = state * 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+  };
+  const uint32_t away = 1 + (count / 64 < 512 ? count / 64 : 512);
+  const uint32_t at = static_cast<uint32_t>((random(2 * number + 1) >> 32) * count >> 32);
+  const uint64_t low = keys[at > away ? at - away : 0];
+  const uint64_t high = keys[at + away < count ? at + away : count - 1];
+  return low + static_cast<uint64_t>(static_cast<u128>(random(2 * number + 2)) * (high - low) >> 64);
 }
 
 }  // namespace
@@ -374,14 +381,16 @@ void DrawSample(const uint64_t* keys, uint32_t count, int round, uint64_t* sampl
 const FenceModel* ChooseFenceModel(const uint64_t* keys, uint32_t count, void* memory, void* scratch) {
   const FenceModel* best = nullptr;
   int64_t best_time = 0;
+  uint64_t drawn = 0;
   for (int k = 0; k < kFenceModelKinds; k++) {
     const FenceModel* model =
         BuildFenceModel(static_cast<FenceModelKind>(k), keys, count, best == nullptr ? memory : scratch);
     int64_t time = INT64_MAX;
-    for (int round = 0; round < kSampleRounds; round++) {
-      uint64_t sample[kSampleKeys];
-      DrawSample(keys, count, round, sample);
-      const int64_t took = TimeSearches(*model, keys, sample);
+    for (uint32_t round = 0; round < Rounds(count); round++) {
+      // Other keys each time: a second search of the same would find them cached.
+      uint64_t round_keys[kRoundKeys];
+      for (uint64_t& key : round_keys) key = DrawKey(keys, count, drawn++);
+      const int64_t took = TimeSearches(*model, keys, round_keys);
       if (took < time) time = took;
       if (best != nullptr && time > 2 * best_time) break;
     }
