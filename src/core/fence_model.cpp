@@ -69,7 +69,7 @@ uint32_t RunEnd(const uint64_t* keys, uint32_t begin, uint32_t end) {
 // `rate` keys per unit, in fixed point.
 void SetSlope(FenceSegment* segment, double rate) {
   segment->slope = 0;
-  segment->shift = 0;
+  segment->shift = 32;
   int exponent;
   const double fraction = std::frexp(rate, &exponent);  // in [0.5, 1), or 0
   const int shift = 32 - exponent;
@@ -168,6 +168,7 @@ const FenceModel* BuildRmi(const uint64_t* keys, uint32_t count, void* memory) {
     if (at == begin) {  // no key, but queries: all of them between the same two keys
       std::memset(&out[s], 0, sizeof out[s]);
       out[s].base = begin;
+      SetSlope(&out[s], 0);
       continue;
     }
     // Its queries may be below its first key.
@@ -181,7 +182,15 @@ const FenceModel* BuildRmi(const uint64_t* keys, uint32_t count, void* memory) {
 
 // At most this many: each segment but the last ends where U is more than epsilon above
 // what it was at its beginning.
-uint32_t MostPgmSegments(uint32_t count, uint32_t epsilon) { return (count - 1) / (epsilon + 1) + 1; }
+constexpr uint32_t MostPgmSegments(uint32_t count, uint32_t epsilon) { return (count - 1) / (epsilon + 1) + 1; }
+
+constexpr int MostPgmLevels(uint32_t count) {
+  int levels = 0;
+  for (uint32_t n = MostPgmSegments(count, kPgmEpsilon); n > 1; n = MostPgmSegments(n, kPgmUpperEpsilon)) levels++;
+  return levels;
+}
+static_assert(MostPgmLevels(kMaxFences) <= kMaxFenceLevels);
+static_assert(kSplusFanout >= kPgmUpperEpsilon, "then a splus has fewer levels");
 
 // Segments over all keys, as long as a line from the first point can be within epsilon
 // of all others: a cone of slopes that shrinks from point to point.  The cone is of

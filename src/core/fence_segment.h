@@ -56,8 +56,7 @@ struct FenceLevel {
   uint32_t count;
 };
 
-// Of 2^28 keys: each level of a pgm has at most one key in (kPgmEpsilon + 1) of the
-// one below and one more, each of a splus one in kSplusFanout, rounded up.
+// Above the keys and without the root segment; enough for kMaxFences.
 inline constexpr int kMaxFenceLevels = 10;
 
 struct alignas(kCacheLine) FenceModelBlock {
