@@ -29,10 +29,10 @@ override with_llvm = no
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -DOMENDB_VERSION='"$(OMENDB_VERSION)"'
 # OMENDB_TEST=1: the test build, see src/pg/test_build.h.
 PG_CPPFLAGS += $(if $(OMENDB_TEST),-DOMENDB_TEST_BUILD)
-PG_CXXFLAGS = -std=c++17 -Wall -Wextra -Wno-register -fno-math-errno
+PG_CXXFLAGS = -std=c++17 -Wall -Wextra -Wno-register -fno-math-errno -fno-semantic-interposition
 # clang does not know all of the warning flags that PostgreSQL was built with.
 PG_CXXFLAGS += $(if $(findstring clang,$(CXX)),-Wno-unknown-warning-option)
-SHLIB_LINK = -lstdc++
+SHLIB_LINK = -lstdc++ -Wl,-Bsymbolic
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)

@@ -267,3 +267,70 @@ CREATE OPERATOR CLASS money_ops DEFAULT FOR TYPE money USING omendb FAMILY money
     OPERATOR 4 >=,
     OPERATOR 5 >,
     FUNCTION 1 cash_cmp(money, money);
+
+-- Statistics of an index.
+--
+--   entries, levels, pages   pages: all blocks of the file, metapage included
+--   leaf_pages, inner_pages  in the tree
+--   deleted_pages            to be recycled
+--   bytes_per_entry          of the file
+--   fill                     percent of a leaf that is in use, on average
+--
+-- and of its table in the hot index, NULL if there is none:
+--
+--   hot_model                linear, rmi, pgm or splus
+--   hot_level                of the pages that lookups are routed to: 0 the leaves; more if
+--                            memory was short
+--   hot_fences, hot_segments, hot_epsilon
+--                            how many pages it knows, and the model's segments and the error
+--                            of its predictions, in fences, at most
+--   hot_bytes                memory
+--   lookups                  searches for a leaf, since the server started
+--   hint_hits                that found it where the hot index said
+--   moves_right, restarts    that went on from there to the right; that began again at the root
+--   rebuilds                 of the table
+--
+-- Without `exact` what needs every page is estimated from a hundred of them.
+-- Lookups of other sessions are counted when their transactions end, a second later at most.
+CREATE FUNCTION omendb_stat_index(
+    index regclass, exact boolean DEFAULT true,
+    OUT entries bigint, OUT levels integer, OUT pages bigint, OUT leaf_pages bigint, OUT inner_pages bigint,
+    OUT deleted_pages bigint, OUT bytes_per_entry double precision, OUT fill double precision,
+    OUT hot_model text, OUT hot_level integer, OUT hot_fences bigint, OUT hot_segments bigint,
+    OUT hot_epsilon integer, OUT hot_bytes bigint,
+    OUT lookups bigint, OUT hint_hits bigint, OUT moves_right bigint, OUT restarts bigint, OUT rebuilds bigint)
+AS 'MODULE_PATHNAME', 'omendb_stat_index'
+LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION omendb_stat_index(regclass, boolean) IS 'size, fill and hot index of an omendb index';
+
+-- The omendb indexes of this database.
+CREATE VIEW omendb_indexes AS
+SELECT n.nspname AS schemaname, t.relname AS tablename, i.relname AS indexname, i.oid AS indexrelid,
+       pg_relation_size(i.oid) AS bytes, i.reloptions AS options, pg_get_indexdef(i.oid) AS indexdef
+FROM pg_class i
+JOIN pg_am a ON a.oid = i.relam AND a.amname = 'omendb'
+JOIN pg_index x ON x.indexrelid = i.oid
+JOIN pg_class t ON t.oid = x.indrelid
+JOIN pg_namespace n ON n.oid = i.relnamespace
+WHERE i.relkind = 'i';
+
+COMMENT ON VIEW omendb_indexes IS 'omendb indexes of this database, with size and options';
+
+-- The statistics of all of them but other sessions' temporary ones, where they need many
+-- pages estimated.
+CREATE VIEW omendb_stat_indexes AS
+SELECT i.schemaname, i.tablename, i.indexname, i.indexrelid, s.*
+FROM omendb_indexes i
+JOIN pg_class c ON c.oid = i.indexrelid
+CROSS JOIN LATERAL omendb_stat_index(i.indexrelid, false) s
+WHERE c.relpersistence <> 't' OR c.relnamespace = pg_my_temp_schema();
+
+COMMENT ON VIEW omendb_stat_indexes IS 'size, fill and hot index of the omendb indexes of this database';
+
+GRANT SELECT ON omendb_indexes TO PUBLIC;
+
+-- As pgstattuple does: statistics tell of tables that a user may not read.
+REVOKE ALL ON FUNCTION omendb_stat_index(regclass, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION omendb_stat_index(regclass, boolean) TO pg_stat_scan_tables;
+GRANT SELECT ON omendb_stat_indexes TO pg_stat_scan_tables;

@@ -11,6 +11,7 @@
 #include "tree/check.h"
 
 #include "am/am.h"
+#include "am/open_index.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -21,7 +22,6 @@ extern "C" {
 #include "catalog/index.h"
 #include "catalog/pg_operator_d.h"
 #include "catalog/pg_type_d.h"
-#include "commands/defrem.h"
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -176,15 +176,7 @@ void Check(Oid index_oid, bool heap_all_indexed) {
   // The table first, as everybody locks them.
   const Oid heap_oid = IndexGetRelation(index_oid, true);
   const Relation heap = OidIsValid(heap_oid) ? table_open(heap_oid, lock) : nullptr;
-  const Relation index = relation_open(index_oid, lock);
-  if (index->rd_rel->relkind != RELKIND_INDEX || index->rd_rel->relam != get_index_am_oid("omendb", false))
-    ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-                    errmsg("\"%s\" is not an omendb index", RelationGetRelationName(index)),
-                    errhint("A partitioned index is checked partition by partition.")));
-  if (RELATION_IS_OTHER_TEMP(index))
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("cannot check index \"%s\"", RelationGetRelationName(index)),
-                    errdetail("It belongs to a temporary table of another session.")));
+  const Relation index = OpenIndex(index_oid, lock, "check");
   if (!index->rd_index->indisvalid)
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("index \"%s\" is not valid", RelationGetRelationName(index)),

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/prefetch.h"
+
 namespace omendb::core {
 
 namespace {
@@ -180,6 +182,59 @@ uint32_t Column::LowerBoundInWindow(uint64_t key, uint32_t begin, uint32_t end, 
   return end;
 }
 
+uint32_t Column::LowerBoundByWindow(uint64_t key, uint32_t n) const {
+  uint32_t begin, end;
+  Window(key, n, &begin, &end);
+  Prefetch(begin, end);
+  return LowerBoundInWindow(key, begin, end, n);
+}
+
+uint32_t Column::Advance(uint64_t distance, uint32_t n) const {
+  const uint64_t steps = packed_.scale == 1 ? distance : distance / packed_.scale;
+  const u128 positions = static_cast<u128>(steps) * header_->inverse >> header_->inverse_shift;
+  return positions < n ? static_cast<uint32_t>(positions) : n;
+}
+
+bool Column::Estimate(uint64_t key, uint32_t n, uint32_t* position) const {
+  if (header_->inverse == 0 || (header_->flags & ColumnHeader::kNegativeBase) != 0) return false;
+  // value = base + scale * (predict + residual), and half of the residuals are below the middle.
+  const u128 middle = static_cast<u128>(packed_.width == 0 ? 0 : (~uint64_t{0} >> (64 - packed_.width)) / 2) *
+                      packed_.scale;
+  const uint64_t distance = key > packed_.base ? key - packed_.base : 0;
+  *position = distance > middle ? Advance(distance - static_cast<uint64_t>(middle), n - 1) : 0;
+  return true;
+}
+
+// Values that are neighbours lie about equally far off the line, so that from a value
+// nearby the line leads closer to the key than it did at first: a few such steps, then
+// one by one.
+uint32_t Column::LowerBoundNear(uint64_t key, uint32_t position, uint32_t n) const {
+  constexpr int kJumps = 2, kSteps = 12;
+  uint32_t i = position;
+  uint64_t value = Get(i);
+  for (int jump = 0; jump < kJumps; jump++) {
+    uint32_t to = i;
+    if (value < key)
+      to = std::min(i + Advance(key - value, n), n - 1);
+    else
+      to -= std::min(Advance(value - key, n), i);
+    if (to == i) break;
+    i = to;
+    value = Get(i);
+  }
+  if (value < key) {
+    for (int step = 0; step < kSteps; step++) {
+      if (++i == n || Get(i) >= key) return i;
+    }
+  } else {
+    for (int step = 0; step < kSteps; step++) {
+      if (i == 0 || Get(i - 1) < key) return i;
+      i--;
+    }
+  }
+  return LowerBoundByWindow(key, n);
+}
+
 // The misses of a window's lines overlap; one after the other they would cost
 // more than all else in a search.
 void Column::Prefetch(uint32_t begin, uint32_t end) const {
@@ -188,8 +243,8 @@ void Column::Prefetch(uint32_t begin, uint32_t end) const {
   const uint64_t first = static_cast<uint64_t>(begin / kLanes) * packed_.width >> 6;
   const uint64_t last = (static_cast<uint64_t>((end - 1) / kLanes + 1) * packed_.width - 1) >> 6;
   if (last - first >= kMostGroups) return;
-  for (uint64_t group = first; group <= last; group++) __builtin_prefetch(packed_.words + group * kLanes);
-  __builtin_prefetch(packed_.words + last * kLanes + kLanes - 1);
+  for (uint64_t group = first; group <= last; group++) omendb::core::Prefetch(packed_.words + group * kLanes);
+  omendb::core::Prefetch(packed_.words + last * kLanes + kLanes - 1);
 }
 
 uint32_t Column::RunEnd(uint64_t key, uint32_t begin, uint32_t end) const {

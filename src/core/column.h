@@ -102,12 +102,24 @@ class Column {
   // `begin` are below key, those from `end` on are not.
   uint32_t LowerBoundInWindow(uint64_t key, uint32_t begin, uint32_t end, uint32_t n) const;
 
-  // The same for a column sorted as a whole (n values), through its model.
+  // Where the model expects a key, in a column of n > 0 values sorted as a whole: in the
+  // middle of its window.  False if no line leads there.
+  bool Estimate(uint64_t key, uint32_t n, uint32_t* position) const;
+
+  // The first value >= key of such a column, or n, looking around an estimate first.
+  uint32_t LowerBoundNear(uint64_t key, uint32_t position, uint32_t n) const;
+
+  // The same, estimate included.
   uint32_t LowerBoundSorted(uint64_t key, uint32_t n) const {
-    uint32_t begin, end;
-    Window(key, n, &begin, &end);
-    Prefetch(begin, end);
-    return LowerBoundInWindow(key, begin, end, n);
+    uint32_t position;
+    return Estimate(key, n, &position) ? LowerBoundNear(key, position, n) : LowerBoundByWindow(key, n);
+  }
+  uint32_t LowerBoundByWindow(uint64_t key, uint32_t n) const;
+
+  // Fetches the words around a position into the cache.
+  void PrefetchAround(uint32_t position, uint32_t n) const {
+    constexpr uint32_t kAround = 12;
+    Prefetch(position > kAround ? position - kAround : 0, position + kAround < n ? position + kAround : n);
   }
 
   // The end of the run of values equal to key that starts at `begin`, in values
@@ -122,6 +134,9 @@ class Column {
   const PackedColumn& packed() const { return packed_; }
 
  private:
+  // How many positions the line takes to rise by a distance; not more than n.
+  uint32_t Advance(uint64_t distance, uint32_t n) const;
+
   // Narrows a window to what is quick to count in.
   void Halve(uint64_t key, uint32_t* begin, uint32_t* end) const;
 

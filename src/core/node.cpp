@@ -172,13 +172,16 @@ uint32_t Node::LowerBound(const Bound& bound) const {
     const uint64_t key = bound.key.ordinal[c];
     const bool whole = c == 0 && begin == 0 && end == count() && !has_class_column(c);
     if (whole) {
-      uint32_t first, last;
-      values.Window(key, end, &first, &last);
-      values.Prefetch(first, last);
-      // Whoever finds an entry wants its TID or child next.
-      tid_column().Prefetch(first, last);
-      if (inner()) child_column().Prefetch(first, last);
-      begin = values.LowerBoundInWindow(key, first, last, end);
+      uint32_t position;
+      if (values.Estimate(key, end, &position)) {
+        values.PrefetchAround(position, end);
+        // Whoever finds an entry wants its TID or child next.
+        tid_column().PrefetchAround(position, end);
+        if (inner()) child_column().PrefetchAround(position, end);
+        begin = values.LowerBoundNear(key, position, end);
+      } else {
+        begin = values.LowerBoundByWindow(key, end);
+      }
     } else {
       begin = values.LowerBound(key, begin, end);
     }
@@ -217,6 +220,16 @@ uint32_t Node::LowerBoundFrom(const Bound& bound, uint32_t from) const {
   // Most ranges hold an entry or two; a long one is worth a search of its own.
   constexpr uint32_t kNear = 4;
   const uint32_t n = count();
+  if (bound.columns == 1 && !bound.with_tid && bound.key.cls[0] == kValue && !has_class_column(0)) {
+    const Column values = value_column(0);
+    const uint64_t key = bound.key.ordinal[0];
+    for (uint32_t i = from; i < from + kNear; i++) {
+      if (i >= n) return n;
+      const uint64_t value = values.Get(i);
+      if (value > key || (value == key && bound.tail == Bound::kBefore)) return i;
+    }
+    return LowerBound(bound);
+  }
   for (uint32_t i = from; i < from + kNear; i++)
     if (i >= n || !IsBelow(i, bound)) return i < n ? i : n;
   return LowerBound(bound);

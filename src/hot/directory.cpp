@@ -2,6 +2,8 @@
 
 #include "hot/region.h"
 
+#include "core/prefetch.h"
+
 #include "pg/test_build.h"
 
 extern "C" {
@@ -312,7 +314,7 @@ void PrefetchWords(const Guess& guess, const char* page) {
     if (lines == 0) return;
     const int middle = static_cast<int>(share * static_cast<float>(lines));
     for (int line = Max(middle - around, 0); line <= Min(middle + around, lines - 1); line++)
-      __builtin_prefetch(page + (first + line) * static_cast<int>(core::kCacheLine));
+      core::Prefetch(page + (first + line) * static_cast<int>(core::kCacheLine));
   };
   prefetch(layout.key_line, layout.key_lines, kKeyLinesAround);
   prefetch(layout.tid_line, layout.tid_lines, kTidLinesAround);

@@ -2,6 +2,8 @@
 #ifndef OMENDB_PG_COMPAT_H
 #define OMENDB_PG_COMPAT_H
 
+#include "core/prefetch.h"
+
 #include "pg/postgres.h"
 
 extern "C" {
@@ -44,6 +46,11 @@ using FileNode = RelFileNode;
 inline const FileNode& FileNodeOf(Relation rel) { return rel->rd_node; }
 inline bool FileNodesEqual(const FileNode& a, const FileNode& b) { return RelFileNodeEquals(a, b); }
 #endif
+
+// Fetches what pinning a buffer reads.
+inline void PrefetchBufferHeader(Buffer buffer) {
+  core::Prefetch(GetBufferDescriptor(static_cast<uint32>(buffer - 1)));
+}
 
 // Pins the buffer that a block was last seen in, if it is still there, and counts that
 // as ReadBuffer would.  REQUIRES: `recent` is valid, and not one of a temporary table.

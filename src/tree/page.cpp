@@ -375,6 +375,13 @@ Buffer GetPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mod
   return buffer;
 }
 
+Buffer GetPageAgain(Relation rel, const Shape& shape, BlockNumber block, Buffer recent, int lock_mode) {
+  if (!BufferIsValid(recent) || BufferIsLocal(recent) || !pg::PinRecentBuffer(rel, block, recent))
+    return GetPage(rel, shape, block, lock_mode);
+  LockPage(rel, shape, recent, lock_mode);
+  return recent;
+}
+
 Buffer GetFurtherPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mode) {
   const Buffer buffer = PinPage(rel, block, nullptr);
   if (pg::IsLockedByMe(buffer)) ReportCorruption(rel, block, "a link leads back to it");

@@ -27,6 +27,7 @@
 #define OMENDB_TREE_PAGE_H
 
 #include "core/node.h"
+#include "core/prefetch.h"
 
 #include "pg/postgres.h"
 #include "pg/test_build.h"
@@ -205,11 +206,13 @@ Buffer GetPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mod
 // What every visit of a page reads: headers and fences, and the special space.
 inline void PrefetchPage(Buffer buffer) {
   const char* page = static_cast<const char*>(BufferGetPage(buffer));
-  __builtin_prefetch(page);
-  __builtin_prefetch(page + 64);
-  __builtin_prefetch(page + 128);
-  __builtin_prefetch(page + BLCKSZ - sizeof(PageSpecial));
+  core::Prefetch(page);
+  core::Prefetch(page + 64);
+  core::Prefetch(page + 128);
+  core::Prefetch(page + BLCKSZ - sizeof(PageSpecial));
 }
+// The same of a page that this backend has read before, in the buffer where it was then.
+Buffer GetPageAgain(Relation rel, const Shape& shape, BlockNumber block, Buffer recent, int lock_mode);
 // The same where other pages are locked meanwhile.  A damaged link may lead to one
 // of these, for whose lock this backend would wait for ever: that is an error, too.
 Buffer GetFurtherPage(Relation rel, const Shape& shape, BlockNumber block, int lock_mode);

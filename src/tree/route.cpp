@@ -142,6 +142,8 @@ Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode
   const Relation rel = index.rel;
   Buffer buffer = guess.buffer;
   if (BufferIsValid(buffer)) {
+    // All that is known to be needed, at once: most of its cost is the wait for memory.
+    pg::PrefetchBufferHeader(buffer);
     PrefetchPage(buffer);
     hot::PrefetchWords(guess, BufferGetPage(buffer));
     if (!pg::PinRecentBuffer(rel, guess.block, buffer)) buffer = InvalidBuffer;

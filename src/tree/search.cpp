@@ -261,6 +261,7 @@ void LeafReader::Rewind(const ReadMode& mode) {
 
 void LeafReader::SetHint(BlockNumber block) {
   hint_ = block;
+  hint_buffer_ = InvalidBuffer;
   core::SetMinusInfinity(&hint_low_, index_.shape.key_columns);
   hint_has_high_ = false;
 }
@@ -298,7 +299,7 @@ Buffer LeafReader::LockLeaf(const Bound& bound, Direction direction) {
         chunk_.pin = InvalidBuffer;
         LockPage(index_.rel, index_.shape, buffer, BUFFER_LOCK_SHARE);
       } else {
-        buffer = GetPage(index_.rel, index_.shape, hint_, BUFFER_LOCK_SHARE);
+        buffer = GetPageAgain(index_.rel, index_.shape, hint_, hint_buffer_, BUFFER_LOCK_SHARE);
       }
       if (IsLandingFor(index_, BufferGetPage(buffer), bound, direction, 0)) return buffer;
       ReleasePage(buffer);
@@ -384,6 +385,7 @@ uint32 LeafReader::ReadForward(const Bound& from, const Bound& to) {
 
   done_ = all && !node.BoundIsRight(to, Direction::kBackward);
   hint_ = BufferGetBlockNumber(buffer);
+  hint_buffer_ = buffer;
   hint_has_high_ = node.has_high_fence();
   node.LowFence(&hint_low_);
   if (hint_has_high_) node.HighFence(&hint_high_);
@@ -398,6 +400,7 @@ uint32 LeafReader::ReadForward(const Bound& from, const Bound& to) {
     hint_low_ = hint_high_;
     hint_has_high_ = false;
     hint_ = page.right();
+    hint_buffer_ = InvalidBuffer;
   }
   Leave(buffer, range, Direction::kForward);
   return chunk_.entries.count;
@@ -413,6 +416,7 @@ uint32 LeafReader::ReadBackward(const Bound& from, const Bound& to) {
 
   done_ = all && !node.BoundIsLeft(to, Direction::kForward);
   hint_ = BufferGetBlockNumber(buffer);
+  hint_buffer_ = buffer;
   hint_has_high_ = node.has_high_fence();
   node.LowFence(&hint_low_);
   if (hint_has_high_) node.HighFence(&hint_high_);
@@ -427,6 +431,7 @@ uint32 LeafReader::ReadBackward(const Bound& from, const Bound& to) {
     hint_has_high_ = true;
     core::SetMinusInfinity(&hint_low_, columns);
     hint_ = page.left();
+    hint_buffer_ = InvalidBuffer;
   }
   Leave(buffer, range, Direction::kBackward);
   return chunk_.entries.count;

@@ -120,6 +120,7 @@ class LeafReader {
 
   // The leaf read last: where it was, and its fences then.  A guess only.
   BlockNumber hint_;
+  Buffer hint_buffer_;  // or invalid
   bool hint_has_high_;
   core::Key hint_low_, hint_high_;
 };

@@ -1,0 +1,61 @@
+#include "tree/statistics.h"
+
+extern "C" {
+#include "miscadmin.h"
+}
+
+namespace omendb::tree {
+
+namespace {
+
+void CountPage(Page raw, const Shape& shape, Statistics* statistics) {
+  if (IsDeleted(raw)) {
+    statistics->deleted_pages++;
+    return;
+  }
+  const NodePage page(raw, shape);
+  if (page.inner()) {
+    statistics->inner_pages++;
+    return;
+  }
+  statistics->leaf_pages++;
+  statistics->entries += page.entry_count();
+  const PageHeader header = reinterpret_cast<PageHeader>(raw);
+  statistics->leaf_bytes += static_cast<double>(kPageCapacity - (header->pd_upper - header->pd_lower));
+}
+
+}  // namespace
+
+void CollectStatistics(const Index& index, BlockNumber sample, BufferAccessStrategy strategy, Statistics* statistics) {
+  *statistics = Statistics{};
+  const BlockNumber blocks = RelationGetNumberOfBlocks(index.rel);
+  const Buffer root = GetPage(index.rel, index.shape, kRootBlock, BUFFER_LOCK_SHARE);
+  statistics->levels = NodePage(BufferGetPage(root), index.shape).level() + 1;
+  ReleasePage(root);
+
+  const BlockNumber pages = blocks - kRootBlock;
+  const BlockNumber wanted = sample == 0 ? pages : Min(sample, pages);
+  for (BlockNumber n = 0; n < wanted; n++) {
+    CHECK_FOR_INTERRUPTS();
+    const BlockNumber block = kRootBlock + static_cast<BlockNumber>(static_cast<uint64>(n) * pages / wanted);
+    const Buffer buffer = PinPage(index.rel, block, strategy);
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    // Extended and not yet, or never, written.
+    if (PageIsNew(BufferGetPage(buffer))) {
+      statistics->deleted_pages++;
+    } else {
+      LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+      LockPage(index.rel, index.shape, buffer, BUFFER_LOCK_SHARE);
+      CountPage(BufferGetPage(buffer), index.shape, statistics);
+    }
+    ReleasePage(buffer);
+  }
+  const double share = static_cast<double>(pages) / wanted;
+  statistics->entries *= share;
+  statistics->leaf_pages *= share;
+  statistics->inner_pages *= share;
+  statistics->deleted_pages *= share;
+  statistics->leaf_bytes *= share;
+}
+
+}  // namespace omendb::tree
