@@ -5,6 +5,7 @@
 #include "tree/search.h"
 
 #include "am/am.h"
+#include "am/heap_page.h"
 #include "am/parallel_position.h"
 
 extern "C" {
@@ -140,6 +141,7 @@ class Scan {
     quals_.Init(layout_, context);
     reader_.Init(tree::Index{rel, layout_.shape}, context);
     former_.Init(layout_, RelationGetDescr(rel), context);
+    heap_pages_.Init();
     killed_ = nullptr;
     killed_count_ = 0;
   }
@@ -187,6 +189,7 @@ class Scan {
   uint32 position() const { return position_; }
   // All of the current chunk counts as returned.
   void SkipChunk() { position_ = reader_.entries().count - 1; }
+  HeapPages& heap_pages() { return heap_pages_; }
   // REQUIRES: Rescan with want_tuple.
   IndexTuple Tuple() { return former_.Tuple(reader_.entries(), position_); }
 
@@ -364,6 +367,7 @@ class Scan {
   Quals quals_;
   tree::LeafReader reader_;
   TupleFormer former_;
+  HeapPages heap_pages_;
   ParallelPosition* parallel_;
   bool want_tuple_;
   Mark mark_;
@@ -391,13 +395,16 @@ IndexScanDesc BeginScan(Relation index, int keys, int orderbys) {
 
 void Rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey, int) {
   if (keys != nullptr && nkeys > 0) memmove(scan->keyData, keys, static_cast<Size>(nkeys) * sizeof(ScanKeyData));
-  static_cast<Scan*>(scan->opaque)->Rescan(*scan, ParallelPosition::Of(scan));
+  Scan& state = *static_cast<Scan*>(scan->opaque);
+  state.Rescan(*scan, ParallelPosition::Of(scan));
+  state.heap_pages().Begin(scan);
 }
 
 bool GetTuple(IndexScanDesc scan, ScanDirection direction) {
   Scan& state = *static_cast<Scan*>(scan->opaque);
   // Conditions are exact.
   scan->xs_recheck = false;
+  state.heap_pages().Learn(scan);
   if (scan->kill_prior_tuple) state.KillCurrent();
   if (!state.Advance(ScanDirectionIsBackward(direction) ? Direction::kBackward : Direction::kForward)) return false;
   const core::Entries& entries = state.entries();
@@ -405,6 +412,7 @@ bool GetTuple(IndexScanDesc scan, ScanDirection direction) {
   ItemPointerSet(&scan->xs_heaptid, static_cast<BlockNumber>(core::TidBlock(entries.tid[i])),
                  static_cast<OffsetNumber>(core::TidOffset(entries.tid[i])));
   if (scan->xs_want_itup) scan->xs_itup = state.Tuple();
+  state.heap_pages().Expect(scan);
   return true;
 }
 

@@ -39,10 +39,14 @@ inline Buffer ExtendRelation(Relation rel) {
 // The file of a relation: what identifies its pages in shared buffers.
 #if PG_VERSION_NUM >= 160000
 using FileNode = RelFileLocator;
+inline uint32 FileNumberOf(const FileNode& node) { return node.relNumber; }
+inline Oid DatabaseOf(const FileNode& node) { return node.dbOid; }
 inline const FileNode& FileNodeOf(Relation rel) { return rel->rd_locator; }
 inline bool FileNodesEqual(const FileNode& a, const FileNode& b) { return RelFileLocatorEquals(a, b); }
 #else
 using FileNode = RelFileNode;
+inline uint32 FileNumberOf(const FileNode& node) { return node.relNode; }
+inline Oid DatabaseOf(const FileNode& node) { return node.dbNode; }
 inline const FileNode& FileNodeOf(Relation rel) { return rel->rd_node; }
 inline bool FileNodesEqual(const FileNode& a, const FileNode& b) { return RelFileNodeEquals(a, b); }
 #endif
