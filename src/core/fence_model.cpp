@@ -70,10 +70,12 @@ uint32_t RunEnd(const uint64_t* keys, uint32_t begin, uint32_t end) {
 void SetSlope(FenceSegment* segment, double rate) {
   segment->slope = 0;
   segment->shift = 32;
+  if (!(rate > 0)) return;
+  if (rate > kMaxFences) rate = kMaxFences;
   int exponent;
-  const double fraction = std::frexp(rate, &exponent);  // in [0.5, 1), or 0
+  const double fraction = std::frexp(rate, &exponent);  // in [0.5, 1)
   const int shift = 32 - exponent;
-  if (!(rate > 0) || shift > 95) return;  // over all of the numbers, it would not be one key
+  if (shift > 95) return;  // over all of the numbers, it would not be one key
   segment->slope = static_cast<uint32_t>(fraction * 0x1p32);
   segment->shift = static_cast<uint8_t>(shift);
 }

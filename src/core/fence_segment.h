@@ -27,8 +27,10 @@
 //   lag   = max(0, s(k(i+1) - 1) - (U(k(i)) - base))          over all i
 //   width = max(0, lag + (U(k(i)) - base) - s(k(i)))
 //
-// are enough; FitSegment finds both by asking every key.  Beyond the last key the
-// minimum in start(p) holds.  A line's intercept would change nothing: lag has it.
+// are enough; FitSegment finds both by asking every key.  The minimum in start(p) is for
+// queries beyond the last key, and where steps(p) > last - base.  Then lag is at least
+// last - U(p), and width at least lag, as the last key shows; so last - width <= U(p).
+// A line's intercept would change nothing: lag has it.
 #ifndef OMENDB_CORE_FENCE_SEGMENT_H
 #define OMENDB_CORE_FENCE_SEGMENT_H
 
