@@ -125,7 +125,7 @@ void Quals::Init(const Layout& layout, MemoryContext context) {
   filter_columns_ = 0;
   scratch_ = nullptr;
   scratch_capacity_ = 0;
-  for (int c = 0; c < core::kMaxKeyColumns; c++) {
+  for (int c = 0; c < layout.key_columns(); c++) {
     set_[c] = ColumnSet{};
     comparison_[c] = nullptr;
     position_[c] = 0;
@@ -133,7 +133,7 @@ void Quals::Init(const Layout& layout, MemoryContext context) {
 }
 
 void Quals::Free() {
-  for (int c = 0; c < core::kMaxKeyColumns; c++) {
+  for (int c = 0; c < layout_->key_columns(); c++) {
     if (set_[c].interval != nullptr) pfree(set_[c].interval);
     if (comparison_[c] != nullptr) pfree(comparison_[c]);
   }

@@ -142,6 +142,7 @@ class Scan {
     reader_.Init(tree::Index{rel, layout_.shape}, context);
     former_.Init(layout_, RelationGetDescr(rel), context);
     heap_pages_.Init();
+    marked_ = nullptr;
     killed_ = nullptr;
     killed_count_ = 0;
   }
@@ -152,6 +153,7 @@ class Scan {
     quals_.Free();
     former_.Free();
     if (killed_ != nullptr) pfree(killed_);
+    if (marked_ != nullptr) pfree(marked_);
   }
 
   // `parallel`: where the processes of a parallel scan say how far they are; else null.
@@ -217,8 +219,8 @@ class Scan {
       reader_.DropPin();
       reader_.SwapAside();
       mark_ = Mark::kInChunk;
-      extent_ = marked_extent_;
-      quals_.RestorePosition(marked_range_);
+      extent_ = marked_->extent;
+      quals_.RestorePosition(marked_->range);
       if (want_tuple_) former_.FormChunk(reader_.entries());
     }
     positioned_ = mark_ != Mark::kNone;
@@ -239,13 +241,20 @@ class Scan {
     bool done_forward, done_backward;
   };
 
+  // The place of the chunk set aside.
+  struct Marked {
+    Extent extent;
+    int range[core::kMaxKeyColumns];
+  };
+
   pg_noinline bool AdvanceChunk(Direction direction) {
     FlushKilled();
     if (mark_ == Mark::kInChunk && positioned_) {
       reader_.SwapAside();
       mark_ = Mark::kAside;
-      marked_extent_ = extent_;
-      quals_.SavePosition(marked_range_);
+      if (marked_ == nullptr) marked_ = static_cast<Marked*>(MemoryContextAlloc(context_, sizeof(Marked)));
+      marked_->extent = extent_;
+      quals_.SavePosition(marked_->range);
     }
     if (!positioned_) pgstat_count_index_scan(reader_.relation());
     if (parallel_ != nullptr ? !NextChunkOfAll(direction) : !NextChunk(direction)) {
@@ -375,9 +384,7 @@ class Scan {
   uint32 position_;
   Extent extent_;  // of the current chunk
   uint32 marked_position_;
-  // Of the chunk set aside.
-  Extent marked_extent_;
-  int marked_range_[core::kMaxKeyColumns];
+  Marked* marked_;  // when a chunk is first set aside; few scans do that
   // TIDs of entries of the chunk that are dead to everybody.
   core::Tid* killed_;
   uint32 killed_count_;

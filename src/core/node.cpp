@@ -268,9 +268,13 @@ void Node::DecodeTids(uint32_t begin, uint32_t end, Tid* out) const {
 
 void Node::Decode(uint32_t begin, uint32_t end, uint64_t wanted, Entries* out, uint32_t at) const {
   const int values = value_columns();
+  const bool single = end - begin == 1;  // what a point lookup finds
   for (int c = 0; c < values; c++) {
     if ((wanted >> c & 1) == 0) continue;
-    value_column(c).Decode(begin, end, out->value[c] + at);
+    if (single)
+      out->value[c][at] = value_column(c).Get(begin);
+    else
+      value_column(c).Decode(begin, end, out->value[c] + at);
     if (has_class_column(c)) {
       class_column(c).Decode(begin, end, out->cls[c] + at);
       out->all_value &= ~(uint64_t{1} << c);
@@ -278,7 +282,10 @@ void Node::Decode(uint32_t begin, uint32_t end, uint64_t wanted, Entries* out, u
       for (uint32_t i = 0; i < end - begin; i++) out->cls[c][at + i] = kValue;
     }
   }
-  DecodeTids(begin, end, out->tid + at);
+  if (single)
+    out->tid[at] = TidAt(begin);
+  else
+    DecodeTids(begin, end, out->tid + at);
   if (inner()) child_column().Decode(begin, end, out->child + at);
 }
 

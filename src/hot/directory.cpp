@@ -29,14 +29,19 @@ constexpr uint64 kBackOff = 16;
 constexpr uint64 kCoarseLookupsPerMiss = 16;
 
 // Counts are added to the slot after this many lookups, or this long.
-constexpr uint32 kMostPending = 4096;
+constexpr uint32 kMostPending = 4096;  // of one outcome
 constexpr int64 kLongestPending = INT64CONST(1000000);
-// A table that nobody used for this long makes room for others' before they become coarser.
+// Microseconds for which a table was not used before it makes room for others': for any
+// of them, and for one that would be small, or has become coarse enough to be.  Tables in
+// use stay, or indexes that take turns would only build.
 constexpr int64 kIdle = INT64CONST(60000000);
+constexpr int64 kIdleForSmall = INT64CONST(1000000);
+constexpr uint32 kSmallPages = 4;
 
 // One hazard of this process, and what it protects.
 struct Use {
   Slot* slot;
+  uint32 generation;
   const Table* table;  // null if nothing is protected
   uint64 version;
   uint32 pending[kOutcomes];
@@ -48,6 +53,7 @@ uint32 next_use;
 bool any_in_use;
 bool registered;
 Slot* claimed;
+uint64 claimed_misses;  // that the build had to wait for
 
 core::HazardLine* MyHazards(const Region& region) {
   return &region.hazards[region.lock != nullptr ? MyProc->pgprocno : 0];
@@ -58,23 +64,21 @@ uint32 MyNumber() { return MyProc != nullptr ? static_cast<uint32>(MyProc->pgpro
 // Adds the counts of a use to its slot.
 void Flush(Use* use) {
   uint64 sum = 0;
+  const bool same = use->slot->generation.load(std::memory_order_relaxed) == use->generation;
   for (int o = 0; o < kOutcomes; o++) {
-    if (use->pending[o] == 0) continue;
+    if (use->pending[o] != 0 && same) use->slot->outcomes[o].fetch_add(use->pending[o], std::memory_order_relaxed);
     sum += use->pending[o];
-    use->slot->outcomes[o].fetch_add(use->pending[o], std::memory_order_relaxed);
     use->pending[o] = 0;
   }
-  use->flushed = GetCurrentStatementStartTimestamp();
-  if (sum == 0) return;
+  use->flushed = GetCurrentTimestamp();
+  if (sum == 0 || !same) return;
   use->slot->last_used.store(use->flushed, std::memory_order_relaxed);
   if (use->table != nullptr && use->table->level > 0)
     use->slot->misses.fetch_add(sum / kCoarseLookupsPerMiss, std::memory_order_relaxed);
 }
 
 bool IsFlushDue(const Use& use) {
-  uint32 sum = 0;
-  for (const uint32 pending : use.pending) sum += pending;
-  return sum >= kMostPending || (sum > 0 && GetCurrentStatementStartTimestamp() - use.flushed >= kLongestPending);
+  return GetCurrentStatementStartTimestamp() - use.flushed >= kLongestPending;
 }
 
 void LetGo(const Region& region, Use* use) {
@@ -173,7 +177,7 @@ Slot* LeastRecentlyUsed(const Region& region, const Slot* except, bool with_tabl
   return oldest;
 }
 
-bool AllocatePages(const Region& region, uint32 pages, Slot* slot, bool evict, uint64* version) {
+bool AllocatePages(const Region& region, uint32 pages, Slot* slot, uint64* version) {
   Size first;
   Reclaim(region);
   while (!FreePageManagerGet(region.free_pages, pages, &first)) {
@@ -181,7 +185,7 @@ bool AllocatePages(const Region& region, uint32 pages, Slot* slot, bool evict, u
     Slot* victim = HasTable(*slot) ? slot : LeastRecentlyUsed(region, slot, true);
     if (victim == nullptr || pages > region.page_count) return false;
     const int64 idle = GetCurrentTimestamp() - victim->last_used.load();
-    if (victim != slot && !evict && idle < kIdle) return false;
+    if (victim != slot && idle < (pages <= kSmallPages ? kIdleForSmall : kIdle)) return false;
     if (!Retire(region, victim, core::kNoVersion)) return false;
     Reclaim(region);
   }
@@ -258,9 +262,10 @@ pg_noinline const Table* Acquire(Handle* handle, const pg::FileNode& node) {
       if (candidate.slot == handle->slot) use = &candidate;
     if (use == nullptr) use = &uses[next_use++ % core::kHazards];
   }
-  if (use->slot != handle->slot) {
+  if (use->slot != handle->slot || use->generation != handle->generation) {
     if (use->slot != nullptr) Flush(use);
     use->slot = handle->slot;
+    use->generation = handle->generation;
     use->flushed = GetCurrentStatementStartTimestamp();
   }
   handle->use = static_cast<uint32>(use - uses);
@@ -336,7 +341,8 @@ void Count(Handle* handle, Outcome outcome) {
     handle->rebuild_due = HasEnoughMisses(*handle->slot);
   }
   Use& use = uses[handle->use];
-  if (likely(use.slot == handle->slot)) use.pending[static_cast<int>(outcome)]++;
+  if (likely(use.slot == handle->slot) && unlikely(++use.pending[static_cast<int>(outcome)] >= kMostPending))
+    Flush(&use);
 }
 
 bool ClaimRebuild(Handle* handle, BlockNumber blocks) {
@@ -354,6 +360,7 @@ bool ClaimRebuild(Handle* handle, BlockNumber blocks) {
   GiveUpRebuild();
   if (!slot->rebuilder.compare_exchange_strong(nobody, MyNumber())) return false;
   claimed = slot;
+  claimed_misses = needed;
   // The old table's memory may be needed.
   for (Use& use : uses)
     if (use.slot == slot) LetGo(*GetRegion(), &use);
@@ -372,12 +379,10 @@ bool Publish(const Handle& handle, const pg::FileNode& node, const core::Entries
   PrepareTable(fences, measured ? slot->chosen_model : model, &parts);
   const uint32 pages = static_cast<uint32>((parts.bytes + FPM_PAGE_SIZE - 1) / FPM_PAGE_SIZE);
 
-  // Others' tables only give way to the coarsest of this one.
-  const bool evict = pages <= 4;
   uint64 version;
   LockRegion(region, LW_EXCLUSIVE);
   const bool same = slot->generation.load() == handle.generation;
-  const bool has_room = same && AllocatePages(region, pages, slot, evict, &version);
+  const bool has_room = same && AllocatePages(region, pages, slot, &version);
   UnlockRegion(region);
   if (!has_room) return !same;
 
@@ -390,7 +395,8 @@ bool Publish(const Handle& handle, const pg::FileNode& node, const core::Entries
     slot->chosen_model = model == kAutoModel ? static_cast<int32>(parts.model->kind) : kAutoModel;
     if (!measured) slot->chosen_count = fences.count;
     slot->misses.store(0);
-    slot->rebuild_at.store(pg::RebuildMisses(kLeastMisses + fences.count / kFencesPerMiss));
+    slot->rebuild_at.store(level == 0 ? pg::RebuildMisses(kLeastMisses + fences.count / kFencesPerMiss)
+                                      : claimed_misses * kBackOff);
     slot->rebuilds.fetch_add(1);
     slot->last_used.store(table->built);
   } else {

@@ -15,6 +15,7 @@ extern "C" {
 namespace omendb::hot {
 
 bool enable_hot_index = true;
+Region this_region;
 
 namespace {
 
@@ -32,7 +33,6 @@ constexpr Size kHeapBufferShare = 16;
 
 int hot_index_size = kDefaultSizeKb;
 
-Region region;
 shmem_request_hook_type next_request_hook;
 shmem_startup_hook_type next_startup_hook;
 
@@ -112,12 +112,12 @@ void omendb_shmem_startup(void) {
   const Size size = LayOut(bytes, SharedReaders(), nullptr, nullptr);
   bool found;
   char* memory = static_cast<char*>(ShmemInitStruct("omendb hot index", size + FPM_PAGE_SIZE, &found));
-  LayOut(bytes, SharedReaders(), reinterpret_cast<char*>(TYPEALIGN(FPM_PAGE_SIZE, memory)), &region);
-  region.lock = &GetNamedLWLockTranche("omendb")->lock;
-  if (!found) Initialize(&region);
+  LayOut(bytes, SharedReaders(), reinterpret_cast<char*>(TYPEALIGN(FPM_PAGE_SIZE, memory)), &this_region);
+  this_region.lock = &GetNamedLWLockTranche("omendb")->lock;
+  if (!found) Initialize(&this_region);
   HASHCTL control = HashControl();
-  const long slots = region.slot_count;
-  region.slot_by_node = ShmemInitHash("omendb hot index slots", slots, slots, &control, HASH_ELEM | HASH_BLOBS);
+  const long slots = this_region.slot_count;
+  this_region.slot_by_node = ShmemInitHash("omendb hot index slots", slots, slots, &control, HASH_ELEM | HASH_BLOBS);
   LWLockRelease(AddinShmemInitLock);
 }
 
@@ -132,9 +132,9 @@ void MakePrivateRegion() {
   control.hcxt = TopMemoryContext;
   HTAB* slots =
       hash_create("omendb hot index slots", SlotCount(bytes), &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-  LayOut(bytes, 1, reinterpret_cast<char*>(TYPEALIGN(FPM_PAGE_SIZE, memory)), &region);
-  region.slot_by_node = slots;
-  Initialize(&region);
+  LayOut(bytes, 1, reinterpret_cast<char*>(TYPEALIGN(FPM_PAGE_SIZE, memory)), &this_region);
+  this_region.slot_by_node = slots;
+  Initialize(&this_region);
 }
 
 }  // namespace
@@ -155,11 +155,10 @@ void DefineSettings() {
   shmem_startup_hook = omendb_shmem_startup;
 }
 
-Region* GetRegion() {
-  if (likely(region.header != nullptr)) return &region;
+Region* MakeRegion() {
   if (!IsUnderPostmaster && IsPostmasterEnvironment) return nullptr;
   MakePrivateRegion();
-  return &region;
+  return &this_region;
 }
 
 void LockRegion(const Region& region, LWLockMode mode) {

@@ -70,9 +70,12 @@ struct SlotEntry {
   uint32 slot;
 };
 
+extern Region this_region;
+Region* MakeRegion();
+
 // This process's region; null if there is none (a postmaster that starts).
 // A private one is made by the first call.
-Region* GetRegion();
+inline Region* GetRegion() { return likely(this_region.header != nullptr) ? &this_region : MakeRegion(); }
 
 // Exclusive or shared; of a private region nothing happens.
 void LockRegion(const Region& region, LWLockMode mode);

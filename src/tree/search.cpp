@@ -218,11 +218,19 @@ uint32 MergeEntries(const NodePage& page, uint32 base_begin, uint32 base_end, ui
 }
 
 void LeafReader::Init(const Index& index, MemoryContext context) {
-  *this = LeafReader();
+  // Most scans read one chunk, and few have another: arrays are laid out when they are.
   index_ = index;
   context_ = context;
-  chunk_.pin = aside_.pin = InvalidBuffer;
+  for (Chunk* chunk : {&chunk_, &aside_}) {
+    chunk->entries.count = 0;
+    chunk->memory = nullptr;
+    chunk->capacity = 0;
+    chunk->pin = InvalidBuffer;
+  }
+  scratch_memory_ = nullptr;
+  done_ = false;
   hint_ = InvalidBlockNumber;
+  hint_buffer_ = InvalidBuffer;
 }
 
 void LeafReader::Free() {
