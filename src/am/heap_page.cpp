@@ -30,8 +30,7 @@ void PrefetchRow(Buffer buffer, OffsetNumber offset, uint32 row_bytes) {
 void HeapPages::Begin(IndexScanDesc scan) {
   // An index-only scan may not need the row.
   used_ = hot::enable_hot_index && scan->xs_heapfetch != nullptr && !scan->xs_want_itup &&
-          !RelationUsesLocalBuffers(scan->heapRelation) &&
-          scan->heapRelation->rd_tableam == GetHeapamTableAmRoutine();
+          !RelationUsesLocalBuffers(scan->heapRelation) && scan->heapRelation->rd_tableam == GetHeapamTableAmRoutine();
   expected_ = InvalidBlockNumber;
 }
 

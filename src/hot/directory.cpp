@@ -77,9 +77,7 @@ void Flush(Use* use) {
     use->slot->misses.fetch_add(sum / kCoarseLookupsPerMiss, std::memory_order_relaxed);
 }
 
-bool IsFlushDue(const Use& use) {
-  return GetCurrentStatementStartTimestamp() - use.flushed >= kLongestPending;
-}
+bool IsFlushDue(const Use& use) { return GetCurrentStatementStartTimestamp() - use.flushed >= kLongestPending; }
 
 void LetGo(const Region& region, Use* use) {
   if (use->table == nullptr) return;

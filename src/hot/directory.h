@@ -22,10 +22,10 @@ namespace omendb::hot {
 
 // What became of lookups.
 enum class Outcome : uint8 {
-  kHit,        // the page that was named is the one
-  kMovedRight, // the search went on from it by right-links
-  kRestarted,  // the search began again at the root
-  kNoTable,    // there was no table
+  kHit,         // the page that was named is the one
+  kMovedRight,  // the search went on from it by right-links
+  kRestarted,   // the search began again at the root
+  kNoTable,     // there was no table
 };
 inline constexpr int kOutcomes = 4;
 

@@ -81,7 +81,9 @@ inline Region* GetRegion() { return likely(this_region.header != nullptr) ? &thi
 void LockRegion(const Region& region, LWLockMode mode);
 void UnlockRegion(const Region& region);
 
-inline char* AddressOf(const Region& region, uint64 version) { return reinterpret_cast<char*>(region.header) + version; }
+inline char* AddressOf(const Region& region, uint64 version) {
+  return reinterpret_cast<char*>(region.header) + version;
+}
 
 }  // namespace omendb::hot
 

@@ -53,8 +53,8 @@ Table* WriteTable(const TableParts& parts, const core::Entries& fences, const pg
   char* bytes = static_cast<char*>(memory);
   memcpy(bytes + table->keys_offset, parts.keys, parts.count * sizeof(uint64));
   for (uint32 i = 0; i < parts.count; i++) {
-    new (&table->targets()[i]) std::atomic<uint64>(
-        MakeTarget(static_cast<BlockNumber>(fences.child[i]), InvalidBuffer));
+    new (&table->targets()[i])
+        std::atomic<uint64>(MakeTarget(static_cast<BlockNumber>(fences.child[i]), InvalidBuffer));
     new (&table->layouts()[i]) std::atomic<PageLayout>(PageLayout{});
   }
   memcpy(bytes + table->model_offset, parts.model, parts.model->bytes);

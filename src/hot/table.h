@@ -89,9 +89,9 @@ struct alignas(64) Table {
 struct TableParts {
   core::FenceKeyMap map;
   uint32 count;
-  uint64* keys;           // 64-aligned
+  uint64* keys;  // 64-aligned
   const core::FenceModel* model;
-  Size bytes;             // of the table
+  Size bytes;  // of the table
 };
 
 // Fits keys and model to the fences of a level.  `model` is a FenceModelKind, or

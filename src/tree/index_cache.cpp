@@ -12,8 +12,8 @@ void RememberVerified(Relation rel, BlockNumber block) {
     const uint32 old_words = cache != nullptr ? cache->words : 0;
     const uint32 words = Max(block / 64 + 1, Max(old_words * 2, 16));
     const Size size = offsetof(IndexCache, verified) + words * sizeof(uint64);
-    IndexCache* grown = static_cast<IndexCache*>(
-        MemoryContextAllocExtended(rel->rd_indexcxt, size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+    IndexCache* grown =
+        static_cast<IndexCache*>(MemoryContextAllocExtended(rel->rd_indexcxt, size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
     grown->words = words;
     if (cache != nullptr) {
       grown->route = cache->route;

@@ -105,8 +105,7 @@ void OnlyRoot(const Index& index, FenceList* list) {
 
 void Rebuild(const Index& index) {
   if (!hot::ClaimRebuild(&CacheOf(index.rel)->route, RelationGetNumberOfBlocks(index.rel))) return;
-  const MemoryContext context =
-      AllocSetContextCreate(CurrentMemoryContext, "omendb hot index", ALLOCSET_DEFAULT_SIZES);
+  const MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "omendb hot index", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext old_context = MemoryContextSwitchTo(context);
   // The leaves if there is room for them, or else the level above, which has hundreds
   // of times fewer pages.
@@ -173,8 +172,8 @@ void RememberLayout(const hot::Guess& guess, const NodePage& page) {
     return static_cast<uint8>(core::PackedBytes(page.node().count(), column.header().width) / core::kCacheLine);
   };
   const core::Column key = page.node().value_column(0), tid = page.node().tid_column();
-  hot::RememberLayout(guess, hot::PageLayout{line(key.header().data_offset), lines(key),
-                                             line(tid.header().data_offset), lines(tid)});
+  hot::RememberLayout(
+      guess, hot::PageLayout{line(key.header().data_offset), lines(key), line(tid.header().data_offset), lines(tid)});
 }
 
 void EndRoute(const Index& index, hot::Outcome outcome) { hot::Count(&CacheOf(index.rel)->route, outcome); }

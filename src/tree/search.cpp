@@ -146,7 +146,9 @@ Buffer Descend(const Index& index, const Bound& bound, Direction direction, uint
       if (expected == level) {
         if (guessed) {
           if (at_guess && moves == 0 && guess.level == 0) RememberLayout(guess, view);
-          EndRoute(index, !at_guess ? hot::Outcome::kRestarted : moves > 0 ? hot::Outcome::kMovedRight : hot::Outcome::kHit);
+          EndRoute(index, !at_guess   ? hot::Outcome::kRestarted
+                          : moves > 0 ? hot::Outcome::kMovedRight
+                                      : hot::Outcome::kHit);
           if ((moves > 0 || !at_guess) && guess.level == 0 && view.right() == InvalidBlockNumber)
             hot::RememberLastPage(guess, BufferGetBlockNumber(buffer), buffer);
         }
