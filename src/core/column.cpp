@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/prefetch.h"
-
 namespace omendb::core {
 
 namespace {

@@ -24,6 +24,7 @@
 #include "core/kernels.h"
 #include "core/limits.h"
 #include "core/linear_model.h"
+#include "core/prefetch.h"
 
 namespace omendb::core {
 
@@ -116,10 +117,11 @@ class Column {
   }
   uint32_t LowerBoundByWindow(uint64_t key, uint32_t n) const;
 
-  // Fetches the words around a position into the cache.
-  void PrefetchAround(uint32_t position, uint32_t n) const {
-    constexpr uint32_t kAround = 12;
-    Prefetch(position > kAround ? position - kAround : 0, position + kAround < n ? position + kAround : n);
+  // Fetches the word of a value into the cache, and with it most of its neighbours'.
+  void PrefetchAt(uint32_t position) const {
+    if (packed_.width == 0) return;
+    omendb::core::Prefetch(packed_.words + (static_cast<uint64_t>(position / kLanes) * packed_.width >> 6) * kLanes +
+                           position % kLanes);
   }
 
   // The end of the run of values equal to key that starts at `begin`, in values

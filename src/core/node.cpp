@@ -174,10 +174,10 @@ uint32_t Node::LowerBound(const Bound& bound) const {
     if (whole) {
       uint32_t position;
       if (values.Estimate(key, end, &position)) {
-        values.PrefetchAround(position, end);
+        values.PrefetchAt(position);
         // Whoever finds an entry wants its TID or child next.
-        tid_column().PrefetchAround(position, end);
-        if (inner()) child_column().PrefetchAround(position, end);
+        tid_column().PrefetchAt(position);
+        if (inner()) child_column().PrefetchAt(position);
         begin = values.LowerBoundNear(key, position, end);
       } else {
         begin = values.LowerBoundByWindow(key, end);
