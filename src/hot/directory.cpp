@@ -216,7 +216,9 @@ Slot* TakeSlot(const Region& region, const pg::FileNode& node) {
     victim->next_free = kNoSlot;
     header->free_slots = static_cast<uint32>(victim - region.slots);
   }
-  SlotEntry* entry = static_cast<SlotEntry*>(hash_search(region.slot_by_node, &node, HASH_ENTER_NULL, nullptr));
+  // Null only of shared memory; what a private table is made of is palloc'd.
+  const HASHACTION enter = region.lock != nullptr ? HASH_ENTER_NULL : HASH_ENTER;
+  SlotEntry* entry = static_cast<SlotEntry*>(hash_search(region.slot_by_node, &node, enter, nullptr));
   if (entry == nullptr) return nullptr;
   entry->slot = header->free_slots;
   Slot* slot = &region.slots[entry->slot];
