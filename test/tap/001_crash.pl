@@ -29,12 +29,12 @@ my @clusters = (
         name => 'checksums',
         streaming => 1,
         extra => ['--data-checksums'],
-        conf => "wal_compression = on\nwal_consistency_checking = 'generic'\n"
+        conf => "shared_preload_libraries = 'omendb'\nwal_compression = on\nwal_consistency_checking = 'generic'\n"
     },
     {
         name => 'hints',
         streaming => 1,
-        conf => "wal_log_hints = on\n"
+        conf => "shared_preload_libraries = 'omendb'\nwal_log_hints = on\n"
     });
 
 my @scripts = (

@@ -11,7 +11,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use TestPoints;
 
-my $node = new_node('point_errors');
+# What a session leaves claimed in the hot index would be in others' way.
+my $node = new_node('point_errors', conf => "shared_preload_libraries = 'omendb'\n");
 prepare_tour($node);
 my @points = test_points($node);
 if (!@points)
@@ -82,13 +83,16 @@ foreach my $turn (1 .. $soak)
         # Local buffers and shared ones.
         foreach my $kind (pick('LOGGED', 'LOGGED', 'UNLOGGED'), 'TEMP')
         {
+            # Nobody is routed to local buffers.
+            next if $kind eq 'TEMP' && $point eq 'fences-collected';
             is(error_round("$point=error:" . pick(1, 1, 2), $kind), $point, "$point: the error is raised");
         }
     }
     # Those that a transaction block can pass.
     foreach my $point (grep { !/^(vacuum|leaf-cleaned|unlink|parent|collapse|recycle)/ } @points)
     {
-        is(error_round("$point=error", pick(@kinds), 1), $point, "$point: the error is raised and caught");
+        my @possible = grep { $_ ne 'TEMP' || $point ne 'fences-collected' } @kinds;
+        is(error_round("$point=error", pick(@possible), 1), $point, "$point: the error is raised and caught");
     }
     foreach (1 .. 10)
     {

@@ -19,7 +19,7 @@ SELECT setting FROM pg_settings WHERE name = 'omendb.test_points';
 END
 }
 
-# Settings that make pages and deltas small, at random.
+# Settings that make pages and deltas small, and the hot index built again after few lookups, at random.
 sub small_pages
 {
     return page_sizes(pick(4, 5, 8, 16, 60, 300), pick(1, 2, 3, 8, 64));
@@ -28,7 +28,11 @@ sub small_pages
 sub page_sizes
 {
     my ($page, $delta) = @_;
-    return { 'omendb.test_page_entries' => $page, 'omendb.test_delta_entries' => $delta };
+    return {
+        'omendb.test_page_entries' => $page,
+        'omendb.test_delta_entries' => $delta,
+        'omendb.test_rebuild_misses' => pick(1, 1, 3, 10)
+    };
 }
 
 sub prepare_tour
