@@ -17,6 +17,13 @@ uint64_t Ones(int bits) { return bits >= 64 ? ~uint64_t{0} : (uint64_t{1} << bit
 // A TID as a column: 0, before all of them, is minus infinity.
 uint8_t TidClass(Tid tid) { return tid == 0 ? kMinusInfinity : kValue; }
 
+// Whether a bound says more than its first `columns` columns, the TID being the last.
+bool SaysMore(const Bound& bound, uint32_t columns) {
+  const int c = static_cast<int>(columns);
+  return c < bound.columns ? bound.key.cls[c] != kMinusInfinity
+                           : c == bound.columns && bound.with_tid && bound.key.tid != 0;
+}
+
 }  // namespace
 
 bool FenceKeyMap::AddDigit(const Digit& digit, uint8_t cls, uint64_t value, uint64_t* prefix) {
@@ -107,18 +114,25 @@ void FenceKeyMap::Fit(const Entries& fences, uint64_t* out) {
   digits_ = 0;
   for (int column = 0; column <= fences.key_columns; column++) {
     if (!AppendDigit(fences, column)) break;
-    bool tie = false;
+    // A further digit tells fences apart that are equal so far, or one from a bound that
+    // says less than the fence.
+    bool more = false;
     for (uint32_t i = 0; i < fences.count; i++) {
       out[i] = PrefixOf(fences, i);
-      tie |= i > 0 && out[i] == out[i - 1];
+      more |= i > 0 && out[i] == out[i - 1];
+      if (column < fences.key_columns)
+        more |=
+            (column + 1 < fences.key_columns ? fences.cls[column + 1][i] : TidClass(fences.tid[i])) != kMinusInfinity;
     }
-    if (!tie) break;
+    if (!more) break;
   }
 }
 
 bool FenceKeyMap::RankOf(const Bound& bound, Direction direction, uint64_t* rank) const {
   uint64_t prefix = 0;
-  for (uint32_t d = 0; d < digits_; d++) {
+  bool between = false;  // the bound lies between what the digits can say
+  uint32_t d = 0;
+  for (; d < digits_; d++) {
     const Digit& digit = digit_[d];
     const bool is_tid = digit.column == kTidColumn;
     if (is_tid ? !bound.with_tid : digit.column >= bound.columns) {
@@ -126,12 +140,12 @@ bool FenceKeyMap::RankOf(const Bound& bound, Direction direction, uint64_t* rank
       if (bound.tail == Bound::kAfter) prefix |= Ones(d == 0 ? kPrefixBits : digit_[d - 1].bits_below);
       break;
     }
-    if (is_tid ? !AddDigit(digit, TidClass(bound.key.tid), bound.key.tid, &prefix)
-               : !AddDigit(digit, bound.key.cls[digit.column], bound.key.ordinal[digit.column], &prefix))
-      break;
+    between = is_tid ? !AddDigit(digit, TidClass(bound.key.tid), bound.key.tid, &prefix)
+                     : !AddDigit(digit, bound.key.cls[digit.column], bound.key.ordinal[digit.column], &prefix);
+    if (between) break;
   }
   // Backward, a page that begins at the bound is one too far.
-  if (direction == Direction::kBackward && bound.tail == Bound::kBefore) {
+  if (direction == Direction::kBackward && bound.tail == Bound::kBefore && !between && !SaysMore(bound, d)) {
     if (prefix == 0) return false;
     prefix--;
   }

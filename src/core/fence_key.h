@@ -1,7 +1,7 @@
 // Fences as 64-bit numbers: an order-preserving prefix of a key, for models and SIMD.
 //
-// Of each of the first key columns the prefix has a digit, as many of them as are
-// needed to tell the fences of a level apart, or as 64 bits have room for:
+// Of each of the first key columns the prefix has a digit, as many of them as the
+// fences of a level say something of, or as 64 bits have room for:
 //
 //      bits   | w0             | w1        | ...
 //             +----------------+-----------+-----+
@@ -41,8 +41,8 @@ class FenceKeyMap {
   uint64_t Prefix(const Key& key) const;
 
   // For which `rank` the page that a search begins in is probably the last one whose
-  // fence's prefix is <= rank.  Exact if no two fences have the same prefix and digits
-  // say all that the bound does.  False if there is none: then it is the first page.
+  // fence's prefix is <= rank.  Exact if digits say all that the fences do.  False if
+  // there is none: then it is the first page.
   bool RankOf(const Bound& bound, Direction direction, uint64_t* rank) const;
 
  private:
