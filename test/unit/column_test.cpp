@@ -115,6 +115,60 @@ TYPED_TEST(ColumnTest, LowerBoundSortedIsStdLowerBound) {
   });
 }
 
+// Whatever position the estimate is, the search finds its way from there.
+TYPED_TEST(ColumnTest, LowerBoundNearAnyPosition) {
+  this->ForEachColumn([&](const std::vector<uint64_t>& values) {
+    const EncodedColumn encoded(values, true);
+    const Column column = encoded.column();
+    const uint32_t n = encoded.count();
+    for (const uint64_t key : this->SearchKeys(values, 4)) {
+      const uint32_t expected = LowerBoundOf(values, key);
+      for (uint32_t position = 0; position < n; position += n <= 65 ? 1 : 1 + this->random_.Below(n / 20))
+        ASSERT_EQ(expected, column.LowerBoundNear(key, position, n)) << "key " << key << " from " << position;
+      ASSERT_EQ(expected, column.LowerBoundNear(key, n - 1, n)) << "key " << key << " from the end";
+      uint32_t estimate = n;
+      if (column.Estimate(key, n, &estimate)) {
+        ASSERT_LT(estimate, n) << "key " << key;
+      }
+    }
+  });
+}
+
+TYPED_TEST(ColumnTest, LowerBoundByAnyWindow) {
+  this->ForEachColumn([&](const std::vector<uint64_t>& values) {
+    const EncodedColumn encoded(values, true);
+    const Column column = encoded.column();
+    const uint32_t n = encoded.count();
+    for (const uint64_t key : this->SearchKeys(values, 10)) {
+      const uint32_t expected = LowerBoundOf(values, key);
+      const uint32_t before = static_cast<uint32_t>(this->random_.Below(expected + 1));
+      const uint32_t behind = expected + static_cast<uint32_t>(this->random_.Below(n - expected + 1));
+      ForEachKernels([&](const Kernels&) {
+        ASSERT_EQ(expected, column.LowerBoundByWindow(key, n)) << "key " << key;
+        for (const uint32_t begin : {uint32_t{0}, before, expected}) {
+          for (const uint32_t end : {expected, behind, n}) {
+            ASSERT_EQ(expected, column.LowerBoundInWindow(key, begin, end, n))
+                << "key " << key << " in [" << begin << ", " << end << ")";
+          }
+        }
+      });
+    }
+  });
+}
+
+TEST(ColumnEstimateTest, IsCloseWhereTheLineIs) {
+  for (const uint64_t step : {1, 7, 1000, 60000000}) {
+    std::vector<uint64_t> values;
+    for (uint64_t i = 0; i < 1000; i++) values.push_back(5000 + i * step);
+    const EncodedColumn encoded(values, true);
+    for (uint32_t i = 0; i < 1000; i++) {
+      uint32_t position;
+      ASSERT_TRUE(encoded.column().Estimate(values[i], 1000, &position));
+      ASSERT_LE(position < i ? i - position : position - i, 1u) << "step " << step << ", value " << i;
+    }
+  }
+}
+
 TYPED_TEST(ColumnTest, WindowContainsTheAnswer) {
   this->ForEachColumn([&](const std::vector<uint64_t>& values) {
     const EncodedColumn encoded(values, true);
