@@ -126,6 +126,19 @@ void Rebuild(const Index& index) {
   MemoryContextDelete(context);
 }
 
+// Says where the words are of a leaf that was found as guessed.
+void RememberLayout(const hot::Guess& guess, const NodePage& page) {
+  const auto line = [](size_t image_offset) {
+    return static_cast<uint8>((SizeOfPageHeaderData + image_offset) / core::kCacheLine);
+  };
+  const auto lines = [&](const core::Column& column) {
+    return static_cast<uint8>(core::PackedBytes(page.node().count(), column.header().width) / core::kCacheLine);
+  };
+  const core::Column key = page.node().value_column(0), tid = page.node().tid_column();
+  hot::RememberLayout(
+      guess, hot::PageLayout{line(key.header().data_offset), lines(key), line(tid.header().data_offset), lines(tid)});
+}
+
 }  // namespace
 
 bool FindRoute(const Index& index, const Bound& bound, Direction direction, hot::Guess* guess) {
@@ -133,7 +146,7 @@ bool FindRoute(const Index& index, const Bound& bound, Direction direction, hot:
   if (!IsVerified(index.rel, kMetaBlock) || !hot::IsRouted(index.rel)) return false;
   if (unlikely(hot::IsRebuildDue(CacheOf(index.rel)->route))) Rebuild(index);
   if (likely(hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, guess))) return true;
-  EndRoute(index, hot::Outcome::kNoTable);
+  hot::Count(&CacheOf(index.rel)->route, hot::Outcome::kNoTable);
   return false;
 }
 
@@ -164,18 +177,14 @@ Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode
   return InvalidBuffer;
 }
 
-void RememberLayout(const hot::Guess& guess, const NodePage& page) {
-  const auto line = [](size_t image_offset) {
-    return static_cast<uint8>((SizeOfPageHeaderData + image_offset) / core::kCacheLine);
-  };
-  const auto lines = [&](const core::Column& column) {
-    return static_cast<uint8>(core::PackedBytes(page.node().count(), column.header().width) / core::kCacheLine);
-  };
-  const core::Column key = page.node().value_column(0), tid = page.node().tid_column();
-  hot::RememberLayout(
-      guess, hot::PageLayout{line(key.header().data_offset), lines(key), line(tid.header().data_offset), lines(tid)});
+void EndRoute(const Index& index, const hot::Guess& guess, Buffer leaf, hot::Outcome outcome) {
+  hot::Count(&CacheOf(index.rel)->route, outcome);
+  if (guess.level > 0) return;
+  const NodePage page(BufferGetPage(leaf), index.shape);
+  if (outcome == hot::Outcome::kHit)
+    RememberLayout(guess, page);
+  else if (page.right() == InvalidBlockNumber)
+    hot::RememberLastPage(guess, BufferGetBlockNumber(leaf), leaf);
 }
-
-void EndRoute(const Index& index, hot::Outcome outcome) { hot::Count(&CacheOf(index.rel)->route, outcome); }
 
 }  // namespace omendb::tree

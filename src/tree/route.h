@@ -16,11 +16,8 @@ bool FindRoute(const Index& index, const core::Bound& bound, core::Direction dir
 // sound, which who comes from the root will find out.
 Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode);
 
-// Says what the guessed page, a leaf, looks like now.
-void RememberLayout(const hot::Guess& guess, const NodePage& page);
-
-// Says what became of it.
-void EndRoute(const Index& index, hot::Outcome outcome);
+// Says what became of a guess, and in which leaf, locked, the search ended.
+void EndRoute(const Index& index, const hot::Guess& guess, Buffer leaf, hot::Outcome outcome);
 
 }  // namespace omendb::tree
 

@@ -98,70 +98,82 @@ bool IsLandingFor(const Index& index, Page page, const Bound& bound, Direction d
          !view.node().BoundIsLeft(bound, direction);
 }
 
-Buffer Descend(const Index& index, const Bound& bound, Direction direction, uint32 level, int lock_mode) {
+namespace {
+
+// Goes from a page of level `from`, locked, to the page of `level` that the bound
+// belongs to, by downlinks and at most max_moves right-links; *moves gets how many.
+// InvalidBuffer if the way was lost; then the page's lock and pin are gone.
+Buffer GoDown(const Index& index, Buffer buffer, uint32 from, const Bound& bound, Direction direction, uint32 level,
+              int lock_mode, int max_moves, int* moves) {
   // Who looks for a page above the leaves has pages below it locked.
   const auto get_page = level > 0 ? GetFurtherPage : GetPage;
-  hot::Guess guess;
-  const bool guessed = level == 0 && FindRoute(index, bound, direction, &guess);
-  for (int restarts = 0; restarts < kMaxRestarts; restarts++) {
-    CHECK_FOR_INTERRUPTS();
-    const bool at_guess = guessed && restarts == 0;
-    int mode = BUFFER_LOCK_SHARE;
-    Buffer buffer;
-    uint32 expected;
-    if (at_guess) {
-      expected = guess.level;
-      if (expected == level) mode = lock_mode;
-      buffer = GetGuessedPage(index, guess, mode);
-      if (!BufferIsValid(buffer)) continue;
+  uint32 expected = from;
+  for (;;) {
+    const Page page = BufferGetPage(buffer);
+    // Unlinked, or recycled, since its downlink or right-link was read.
+    if ((SpecialOf(page)->flags & (kDeletedPage | kMetaPage)) != 0) break;
+    const NodePage view(page, index.shape);
+    if (view.level() != expected || view.node().BoundIsLeft(bound, direction)) break;
+    const bool is_right = view.node().BoundIsRight(bound, direction);
+    if (!is_right && expected == level) return buffer;
+    BlockNumber next;
+    if (is_right) {
+      // It was split after its downlink was read, or the downlink is still to come.
+      if (++*moves > max_moves) break;
+      next = view.right();
     } else {
-      // The root's level is not known before it is locked: a guess, corrected below.
-      buffer = get_page(index.rel, index.shape, kRootBlock, mode);
-      expected = NodePage(BufferGetPage(buffer), index.shape).level();
-      if (expected < level) {
-        ReleasePage(buffer);
-        return InvalidBuffer;
-      }
-      if (expected == level && lock_mode != mode) {
-        LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-        LockBuffer(buffer, mode = lock_mode);
-      }
-    }
-    const int max_moves = at_guess ? kMaxMovesFromGuess : kMaxMoves;
-    for (int moves = 0;;) {
-      const Page page = BufferGetPage(buffer);
-      // Unlinked, or recycled, since its downlink or right-link was read.
-      if ((SpecialOf(page)->flags & (kDeletedPage | kMetaPage)) != 0) break;
-      const NodePage view(page, index.shape);
-      if (view.level() != expected || view.node().BoundIsLeft(bound, direction)) break;
-      if (view.node().BoundIsRight(bound, direction)) {
-        // It was split after its downlink was read, or the downlink is still to come.
-        if (++moves > max_moves) break;
-        const BlockNumber right = view.right();
-        ReleasePage(buffer);
-        pg::ReachTestPoint(pg::TestPoint::kMoveRight);
-        buffer = get_page(index.rel, index.shape, right, mode);
-        continue;
-      }
-      if (expected == level) {
-        if (guessed) {
-          if (at_guess && moves == 0 && guess.level == 0) RememberLayout(guess, view);
-          EndRoute(index, !at_guess   ? hot::Outcome::kRestarted
-                          : moves > 0 ? hot::Outcome::kMovedRight
-                                      : hot::Outcome::kHit);
-          if ((moves > 0 || !at_guess) && guess.level == 0 && view.right() == InvalidBlockNumber)
-            hot::RememberLastPage(guess, BufferGetBlockNumber(buffer), buffer);
-        }
-        return buffer;
-      }
-      const BlockNumber child = view.ChildFor(bound, direction);
+      next = view.ChildFor(bound, direction);
       expected--;
-      ReleasePage(buffer);
-      pg::ReachTestPoint(pg::TestPoint::kDescend);
-      mode = expected == level ? lock_mode : BUFFER_LOCK_SHARE;
-      buffer = get_page(index.rel, index.shape, child, mode);
     }
     ReleasePage(buffer);
+    pg::ReachTestPoint(is_right ? pg::TestPoint::kMoveRight : pg::TestPoint::kDescend);
+    buffer = get_page(index.rel, index.shape, next, expected == level ? lock_mode : BUFFER_LOCK_SHARE);
+  }
+  ReleasePage(buffer);
+  return InvalidBuffer;
+}
+
+// Locks the root; *level gets its level.  If that is `wanted`, the lock is of lock_mode.
+Buffer LockRoot(const Index& index, uint32 wanted, int lock_mode, uint32* level) {
+  const Buffer buffer =
+      (wanted > 0 ? GetFurtherPage : GetPage)(index.rel, index.shape, kRootBlock, BUFFER_LOCK_SHARE);
+  *level = NodePage(BufferGetPage(buffer), index.shape).level();
+  // Which lock it needs is not known before it is locked; the level may change in between.
+  if (*level == wanted && lock_mode != BUFFER_LOCK_SHARE) {
+    LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+    LockBuffer(buffer, lock_mode);
+  }
+  return buffer;
+}
+
+}  // namespace
+
+Buffer Descend(const Index& index, const Bound& bound, Direction direction, uint32 level, int lock_mode) {
+  hot::Guess guess;
+  const bool guessed = level == 0 && FindRoute(index, bound, direction, &guess);
+  if (guessed) {
+    int moves = 0;
+    Buffer buffer = GetGuessedPage(index, guess, guess.level == level ? lock_mode : BUFFER_LOCK_SHARE);
+    if (BufferIsValid(buffer))
+      buffer = GoDown(index, buffer, guess.level, bound, direction, level, lock_mode, kMaxMovesFromGuess, &moves);
+    if (BufferIsValid(buffer)) {
+      EndRoute(index, guess, buffer, moves == 0 ? hot::Outcome::kHit : hot::Outcome::kMovedRight);
+      return buffer;
+    }
+  }
+  for (int restarts = 0; restarts < kMaxRestarts; restarts++) {
+    CHECK_FOR_INTERRUPTS();
+    uint32 root_level;
+    int moves = 0;
+    Buffer buffer = LockRoot(index, level, lock_mode, &root_level);
+    if (root_level < level) {
+      ReleasePage(buffer);
+      return InvalidBuffer;
+    }
+    buffer = GoDown(index, buffer, root_level, bound, direction, level, lock_mode, kMaxMoves, &moves);
+    if (!BufferIsValid(buffer)) continue;
+    if (guessed) EndRoute(index, guess, buffer, hot::Outcome::kRestarted);
+    return buffer;
   }
   ReportCorruption(index.rel, kRootBlock, "searches from the root do not reach the page they look for");
 }
