@@ -69,8 +69,9 @@ struct Entries {
   int key_columns = 0;
   int value_columns = 0;            // as on a leaf; in an inner node = key_columns
   bool inner = false;
-  uint64_t* value[kMaxValueColumns] = {};
-  uint64_t* cls[kMaxValueColumns] = {};  // KeyClass of each entry; always present
+  // (A kilobyte each, so not zeroed where nobody says Entries{}.)
+  uint64_t* value[kMaxValueColumns];
+  uint64_t* cls[kMaxValueColumns];  // KeyClass of each entry; always present
   // Bit c: all of the array cls[c] is kValue, so that Decode need not write it.
   // Only for arrays that were filled so; Decode and MoveEntries keep it true.
   uint64_t all_value = 0;

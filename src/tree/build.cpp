@@ -215,7 +215,7 @@ void WriteEmptyTree(const Index& index, ForkNumber fork) {
     if (block == kMetaBlock) {
       InitMetaPage(page, index.shape);
     } else {
-      Entries none;
+      Entries none{};
       core::NodePlan plan;
       Key low;
       none.key_columns = index.shape.key_columns;
