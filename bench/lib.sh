@@ -187,8 +187,18 @@ cluster_start() {
     echo 'port = 5432'
     printf '%s\n' "$@"
   } >>"$cluster_dir/data/postgresql.conf"
-  logged as_server "$bin_dir/pg_ctl" start -w -t 120 -D "$cluster_dir/data" -l "$cluster_dir/log"
+  server_start
   export PGHOST=$socket_dir PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
+}
+
+# server_start [SETTING=VALUE ...]: settings above those of the configuration, until the server is stopped.
+server_start() {
+  logged as_server "$bin_dir/pg_ctl" start -w -t 120 -D "$cluster_dir/data" -l "$cluster_dir/log" -o "${*/#/-c }"
+}
+
+server_restart() {
+  logged as_server "$bin_dir/pg_ctl" stop -m fast -w -t 600 -D "$cluster_dir/data"
+  server_start "$@"
 }
 
 # Stops the cluster, if there is one, and removes everything it wrote. May be called twice.

@@ -9,13 +9,18 @@ CREATE SCHEMA btree;
 CREATE SCHEMA omendb;
 CREATE SCHEMA bench;
 
--- Makes the session see one side, with the planner settings named in "off" switched off and all others on. Plans
--- cached under other settings are dropped: what is measured next is planned anew.
+-- Makes the session see one side, with the settings named in "off" switched off and all others on: those of the planner
+-- and omendb.enable_hot_index. A side is a schema, which may be followed by settings that are off on it, whatever "off"
+-- says. Plans cached under other settings are dropped: what is measured next is planned anew.
 CREATE FUNCTION bench.take(side text, off text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  switched_off text[] := string_to_array(side || ' ' || off, ' ');
 BEGIN
-  PERFORM set_config('search_path', side || ', bench, public', false);
-  PERFORM set_config(name, CASE WHEN name = ANY (string_to_array(off, ' ')) THEN 'off' ELSE 'on' END, false)
-    FROM pg_settings WHERE name LIKE 'enable\_%' AND vartype = 'bool' AND name NOT LIKE 'enable\_partitionwise%';
+  PERFORM set_config('search_path', split_part(side, ' ', 1) || ', bench, public', false);
+  PERFORM set_config(name, CASE WHEN name = ANY (switched_off) THEN 'off' ELSE 'on' END, false)
+    FROM pg_settings
+    WHERE (name LIKE 'enable\_%' AND vartype = 'bool' AND name NOT LIKE 'enable\_partitionwise%')
+      OR name = 'omendb.enable_hot_index';
   EXECUTE 'DISCARD PLANS';
 END $$;
 
@@ -58,7 +63,7 @@ BEGIN
     replace(replace(statement, ' INTO answer', ''), 'argument.value', '$1'));
 END $$;
 
--- Runs a query on both sides in turn, "repeats" times at least and until that has taken a second (but no more than 100
+-- Runs a query on two sides in turn, "repeats" times at least and until that has taken a second (but no more than 100
 -- times), and gives each side's median in milliseconds. With 0 repeats it only looks whether the answers are right.
 --
 -- "plans" are sets of planner settings to switch off. Each side tries all of them once, warm, and then uses the one
@@ -66,10 +71,10 @@ END $$;
 -- Every answer is compared with that of "reference", which runs without any index.
 -- "prepare" makes the statement "measured" whose plan is looked at, if the query itself does not show it; or null.
 CREATE FUNCTION bench.compare(query text, reference text, repeats int, plans text[], prepare text,
-  OUT btree_ms float8, OUT omendb_ms float8, OUT equal boolean, OUT btree_plan text, OUT omendb_plan text)
+  sides text[] DEFAULT '{btree,omendb}',
+  OUT first_ms float8, OUT second_ms float8, OUT equal boolean, OUT first_plan text, OUT second_plan text)
 LANGUAGE plpgsql AS $$
 DECLARE
-  sides constant text[] := '{btree,omendb}';
   best text[] := '{NULL,NULL}';
   plan text[] := '{NULL,NULL}';
   side int;
@@ -80,13 +85,13 @@ DECLARE
   ms float8;
   runs int := 0;
   spent float8 := 0;
-  btree_times float8[] := '{}';
-  omendb_times float8[] := '{}';
+  first_times float8[] := '{}';
+  second_times float8[] := '{}';
   started timestamptz;
   expected text;
   answer text;
 BEGIN
-  PERFORM bench.take('btree', 'enable_indexscan enable_indexonlyscan enable_bitmapscan enable_nestloop');
+  PERFORM bench.take(sides[1], 'enable_indexscan enable_indexonlyscan enable_bitmapscan enable_nestloop');
   EXECUTE reference INTO expected;
   equal := true;
   IF prepare IS NOT NULL THEN
@@ -125,17 +130,17 @@ BEGIN
       spent := spent + ms;
       equal := equal AND answer IS NOT DISTINCT FROM expected;
       IF side = 1 THEN
-        btree_times := btree_times || ms;
+        first_times := first_times || ms;
       ELSE
-        omendb_times := omendb_times || ms;
+        second_times := second_times || ms;
       END IF;
     END LOOP;
   END LOOP;
 
-  btree_ms := (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY t) FROM unnest(btree_times) t);
-  omendb_ms := (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY t) FROM unnest(omendb_times) t);
-  btree_plan := plan[1];
-  omendb_plan := plan[2];
+  first_ms := (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY t) FROM unnest(first_times) t);
+  second_ms := (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY t) FROM unnest(second_times) t);
+  first_plan := plan[1];
+  second_plan := plan[2];
 END $$;
 
 -- Whether the rows of a table that has one index come out the same through that index and without it: their number and
