@@ -105,6 +105,8 @@ void OnlyRoot(const Index& index, FenceList* list) {
 
 void Rebuild(const Index& index) {
   if (!hot::ClaimRebuild(&CacheOf(index.rel)->route, RelationGetNumberOfBlocks(index.rel))) return;
+  // A copy: the cache may move while pages are verified.
+  const hot::Handle handle = CacheOf(index.rel)->route;
   const MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "omendb hot index", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext old_context = MemoryContextSwitchTo(context);
   // The leaves if there is room for them, or else the level above, which has hundreds
@@ -116,9 +118,7 @@ void Rebuild(const Index& index) {
       OnlyRoot(index, &list);
     }
     pg::ReachTestPoint(pg::TestPoint::kFencesCollected);
-    if (hot::Publish(CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), list.entries, level,
-                     FenceModelOf(index.rel)))
-      break;
+    if (hot::Publish(handle, pg::FileNodeOf(index.rel), list.entries, level, FenceModelOf(index.rel))) break;
     MemoryContextReset(context);
   }
   hot::GiveUpRebuild();
@@ -178,7 +178,7 @@ Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode
 }
 
 void EndRoute(const Index& index, const hot::Guess& guess, Buffer leaf, hot::Outcome outcome) {
-  hot::Count(&CacheOf(index.rel)->route, outcome);
+  if (IndexCache* cache = CacheOf(index.rel)) hot::Count(&cache->route, outcome);
   if (guess.level > 0) return;
   const NodePage page(BufferGetPage(leaf), index.shape);
   if (outcome == hot::Outcome::kHit)
