@@ -291,7 +291,8 @@ CREATE OPERATOR CLASS money_ops DEFAULT FOR TYPE money USING omendb FAMILY money
 --   rebuilds                 of the table
 --
 -- Without `exact` what needs every page is estimated from a hundred of them.
--- Lookups of other sessions are counted when their transactions end, a second later at most.
+-- Lookups of other sessions are counted when a transaction of theirs ends, but not more
+-- than once a second, or when they end.
 CREATE FUNCTION omendb_stat_index(
     index regclass, exact boolean DEFAULT true,
     OUT entries bigint, OUT levels integer, OUT pages bigint, OUT leaf_pages bigint, OUT inner_pages bigint,

@@ -3,7 +3,7 @@
 // numbers for pointers, as processes that share memory may have it at different
 // addresses.
 //
-// Each reader has hazards of its own on a cache line of its own, which only it
+// Each reader has hazards of its own on cache lines of its own, which only it
 // writes.  It announces a version there and looks whether it is still the current
 // one; from then on until it announces something else, no writer takes that version
 // for unused.
@@ -17,15 +17,17 @@
 namespace omendb::core {
 
 inline constexpr uint64_t kNoVersion = 0;
-inline constexpr int kHazards = 8;
+// As many versions as a reader can use at once; a join with a partitioned table takes turns
+// in the indexes of all partitions.
+inline constexpr int kHazards = 32;
 
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
 // One reader's.
-struct alignas(64) HazardLine {
+struct alignas(64) HazardLines {
   std::atomic<uint64_t> hazard[kHazards];
 };
-static_assert(sizeof(HazardLine) == 64);
+static_assert(sizeof(HazardLines) % 64 == 0);
 
 // Announces the current version and returns it; kNoVersion if there is none.
 inline uint64_t Protect(const std::atomic<uint64_t>& current, std::atomic<uint64_t>* hazard) {
@@ -43,7 +45,7 @@ inline void Release(std::atomic<uint64_t>* hazard) { hazard->store(kNoVersion, s
 
 // Whether a version that is no longer current (exchanged sequentially consistently)
 // is still in use by one of the readers.
-inline bool IsProtected(const HazardLine* lines, size_t readers, uint64_t version) {
+inline bool IsProtected(const HazardLines* lines, size_t readers, uint64_t version) {
   for (size_t r = 0; r < readers; r++)
     for (const std::atomic<uint64_t>& hazard : lines[r].hazard)
       if (hazard.load(std::memory_order_seq_cst) == version) return true;

@@ -49,13 +49,14 @@ struct Use {
 };
 
 Use uses[core::kHazards];
-uint32 next_use;
+int uses_taken;  // of `uses`, from the first on
+int next_use;    // the one to take for another index
 bool any_in_use;
 bool registered;
 Slot* claimed;
 uint64 claimed_misses;  // that the build had to wait for
 
-core::HazardLine* MyHazards(const Region& region) {
+core::HazardLines* MyHazards(const Region& region) {
   return &region.hazards[region.lock != nullptr ? MyProc->pgprocno : 0];
 }
 
@@ -90,10 +91,9 @@ void ReleaseAll() {
   GiveUpRebuild();
   if (!any_in_use) return;
   const Region& region = *GetRegion();
-  for (Use& use : uses) {
-    if (use.slot == nullptr) continue;
-    if (IsFlushDue(use)) Flush(&use);
-    LetGo(region, &use);
+  for (int u = 0; u < uses_taken; u++) {
+    if (IsFlushDue(uses[u])) Flush(&uses[u]);
+    LetGo(region, &uses[u]);
   }
   any_in_use = false;
 }
@@ -162,28 +162,38 @@ bool Retire(const Region& region, Slot* slot, uint64 new_version) {
 
 bool HasTable(const Slot& slot) { return slot.version.load(std::memory_order_relaxed) != core::kNoVersion; }
 
-// The slot used least recently, of those that have a table or of all that are taken.
-Slot* LeastRecentlyUsed(const Region& region, const Slot* except, bool with_table) {
+uint32 TablePages(const Region& region, const Slot& slot) {
+  const uint64 version = slot.version.load(std::memory_order_relaxed);
+  return version != core::kNoVersion ? reinterpret_cast<const Table*>(AddressOf(region, version))->pages : 0;
+}
+
+// The slot used least recently, of those whose table has at least so many pages.
+Slot* LeastRecentlyUsed(const Region& region, const Slot* except, uint32 least_pages) {
   Slot* oldest = nullptr;
   HASH_SEQ_STATUS sequence;
   hash_seq_init(&sequence, region.slot_by_node);
   while (const SlotEntry* entry = static_cast<SlotEntry*>(hash_seq_search(&sequence))) {
     Slot* slot = &region.slots[entry->slot];
-    if (slot == except || (with_table && !HasTable(*slot))) continue;
+    if (slot == except || TablePages(region, *slot) < least_pages) continue;
     if (oldest == nullptr || slot->last_used.load() < oldest->last_used.load()) oldest = slot;
   }
   return oldest;
 }
 
-bool AllocatePages(const Region& region, uint32 pages, Slot* slot, uint64* version) {
+// Pages for a table.  `coarse`: not of the leaves, so there is no smaller one to be had;
+// then a larger table gives way even if it is in use, and will be a coarse one, too.
+bool AllocatePages(const Region& region, uint32 pages, bool coarse, Slot* slot, uint64* version) {
   Size first;
   Reclaim(region);
   while (!FreePageManagerGet(region.free_pages, pages, &first)) {
     // The old table of this slot gives way, then those of others.
-    Slot* victim = HasTable(*slot) ? slot : LeastRecentlyUsed(region, slot, true);
+    Slot* victim = HasTable(*slot) ? slot : LeastRecentlyUsed(region, slot, 1);
     if (victim == nullptr || pages > region.page_count) return false;
     const int64 idle = GetCurrentTimestamp() - victim->last_used.load();
-    if (victim != slot && idle < (pages <= kSmallPages ? kIdleForSmall : kIdle)) return false;
+    if (victim != slot && idle < (pages <= kSmallPages ? kIdleForSmall : kIdle)) {
+      if (coarse) victim = LeastRecentlyUsed(region, slot, pages + 1);
+      if (!coarse || victim == nullptr) return false;
+    }
     if (!Retire(region, victim, core::kNoVersion)) return false;
     Reclaim(region);
   }
@@ -210,7 +220,7 @@ Slot* TakeSlot(const Region& region, const pg::FileNode& node) {
   if (found != nullptr) return &region.slots[found->slot];
   RegionHeader* header = region.header;
   if (header->free_slots == kNoSlot) {
-    Slot* victim = LeastRecentlyUsed(region, nullptr, false);
+    Slot* victim = LeastRecentlyUsed(region, nullptr, 0);
     if (victim == nullptr || !Retire(region, victim, core::kNoVersion)) return nullptr;
     hash_search(region.slot_by_node, &victim->node, HASH_REMOVE, nullptr);
     victim->next_free = kNoSlot;
@@ -260,7 +270,11 @@ pg_noinline const Table* Acquire(Handle* handle, const pg::FileNode& node) {
     use = nullptr;
     for (Use& candidate : uses)
       if (candidate.slot == handle->slot) use = &candidate;
-    if (use == nullptr) use = &uses[next_use++ % core::kHazards];
+    if (use == nullptr) {
+      use = &uses[next_use];
+      uses_taken = Max(uses_taken, next_use + 1);
+      next_use = (next_use + 1) % core::kHazards;
+    }
   }
   if (use->slot != handle->slot || use->generation != handle->generation) {
     if (use->slot != nullptr) Flush(use);
@@ -382,7 +396,7 @@ bool Publish(const Handle& handle, const pg::FileNode& node, const core::Entries
   uint64 version;
   LockRegion(region, LW_EXCLUSIVE);
   const bool same = slot->generation.load() == handle.generation;
-  const bool has_room = same && AllocatePages(region, pages, slot, &version);
+  const bool has_room = same && AllocatePages(region, pages, level > 0, slot, &version);
   UnlockRegion(region);
   if (!has_room) return !same;
 

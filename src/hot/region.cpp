@@ -57,7 +57,7 @@ Size LayOut(Size bytes, uint32 readers, char* memory, Region* out) {
   Region laid_out = {};
   laid_out.header = reinterpret_cast<RegionHeader*>(take(sizeof(RegionHeader)));
   laid_out.readers = readers;
-  laid_out.hazards = reinterpret_cast<core::HazardLine*>(take(readers * sizeof(core::HazardLine)));
+  laid_out.hazards = reinterpret_cast<core::HazardLines*>(take(readers * sizeof(core::HazardLines)));
   laid_out.slot_count = SlotCount(bytes);
   laid_out.slots = reinterpret_cast<Slot*>(take(laid_out.slot_count * sizeof(Slot)));
   laid_out.heap_buffer_count = HeapBufferCount(bytes);

@@ -4,7 +4,7 @@
 //
 //   +----------------------------+
 //   | RegionHeader               |
-//   | HazardLine per process      |   core/hazard.h
+//   | HazardLines per process      |   core/hazard.h
 //   | Slot per index              |   hot/directory.h
 //   | buffers of heap pages       |   hot/heap_buffers.h
 //   | 4 KB pages                  |   a table of fences each few of them (hot/table.h),
@@ -53,7 +53,7 @@ struct Region {
   LWLock* lock;  // for all but lookups: slots, allocation, publishing; null of a private region
   Size bytes;
   RegionHeader* header;
-  core::HazardLine* hazards;
+  core::HazardLines* hazards;
   uint32 readers;
   Slot* slots;
   uint32 slot_count;

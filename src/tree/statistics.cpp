@@ -37,7 +37,9 @@ void CollectStatistics(const Index& index, BlockNumber sample, BufferAccessStrat
   const BlockNumber wanted = sample == 0 ? pages : Min(sample, pages);
   for (BlockNumber n = 0; n < wanted; n++) {
     CHECK_FOR_INTERRUPTS();
-    const BlockNumber block = kRootBlock + static_cast<BlockNumber>(static_cast<uint64>(n) * pages / wanted);
+    // The middle of each part: the first block is the root, and no sample of anything.
+    const BlockNumber block =
+        kRootBlock + static_cast<BlockNumber>((2 * static_cast<uint64>(n) + 1) * pages / (2 * wanted));
     const Buffer buffer = PinPage(index.rel, block, strategy);
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
     // Extended and not yet, or never, written.

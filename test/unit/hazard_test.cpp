@@ -20,7 +20,7 @@ namespace {
 using namespace omendb::core;
 
 TEST(HazardTest, ProtectsTheCurrentVersionUntilItIsReleased) {
-  HazardLine lines[3] = {};
+  HazardLines lines[3] = {};
   std::atomic<uint64_t> current{kNoVersion};
   EXPECT_EQ(kNoVersion, Protect(current, &lines[1].hazard[2]));
   current = 7;
@@ -47,7 +47,7 @@ class HazardThreadsTest : public SeededTest {};
 TEST_F(HazardThreadsTest, ReadersOfTablesThatAreReplaced) {
   constexpr size_t kSlots = 16;
   constexpr uint64_t kVersions = 2000, kKeysApart = uint64_t{1} << 20;
-  HazardLine lines[kThreads] = {};
+  HazardLines lines[kThreads] = {};
   std::unique_ptr<FenceTable> slots[kSlots];
   std::atomic<uint64_t> current{kNoVersion};
   std::atomic<bool> done{false};
