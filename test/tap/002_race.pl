@@ -362,18 +362,22 @@ END
     5 => "$serializable SELECT must_keep_promises(); COMMIT;",
     5 => "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY; SELECT must_keep_promises(); COMMIT;");
 
+# The hot index is the sessions' own, or theirs together; built anew when that pays, or at once.
+my $shared = "shared_preload_libraries = 'omendb'\n";
 my @mixes = (
     {
         name => 'scattered',
         entries => 8,
         delta => 2,
+        conf => $shared . "omendb.test_rebuild_misses = 1\n",
         scripts => [ @scatter, @compare_ranges, @move_tokens ]
     },
-    { name => 'queue', entries => 16, delta => 4, scripts => \@queue },
+    { name => 'queue', entries => 16, delta => 4, conf => "omendb.test_rebuild_misses = 1\n", scripts => \@queue },
     {
         name => 'cursors',
         entries => 4,
         delta => 1,
+        conf => $shared,
         setup => <<'END',
 CREATE FUNCTION must_be_equal(a int8, b int8) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -414,6 +418,7 @@ END
         name => 'definitions',
         entries => 64,
         delta => 64,
+        conf => $shared . "omendb.test_rebuild_misses = 1\n",
         setup => 'CREATE TABLE scratch (k int4); CREATE INDEX scratch_k ON scratch USING omendb (k);',
         scripts => [ @scatter, @compare_ranges, @move_tokens ],
         alone => \@definitions

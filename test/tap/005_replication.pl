@@ -17,12 +17,14 @@ use Time::HiRes qw(time);
 my $seconds = 10 * $soak;
 
 my $primary = new_node('primary', streaming => 1, conf => <<'END');
+shared_preload_libraries = 'omendb'
 wal_consistency_checking = 'all'
 autovacuum = off
 max_wal_size = 512MB
 # In the test build: pages split, share, empty and are unlinked all the time.
 omendb.test_page_entries = 60
 omendb.test_delta_entries = 4
+omendb.test_rebuild_misses = 1
 END
 $primary->safe_psql('postgres', <<'END');
 CREATE TABLE t (id bigserial, k int8, a int4);

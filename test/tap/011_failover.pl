@@ -54,12 +54,14 @@ END
 }
 
 my $old = new_node('old', streaming => 1, conf => <<'END');
+shared_preload_libraries = 'omendb'
 wal_consistency_checking = 'generic'
 autovacuum = off
 wal_keep_size = 1GB
 max_wal_size = 512MB
 omendb.test_page_entries = 20
 omendb.test_delta_entries = 4
+omendb.test_rebuild_misses = 1
 END
 $old->safe_psql('postgres', <<'END');
 CREATE TABLE t (id bigserial, k int8, a int4);
