@@ -1,7 +1,7 @@
 # The hot index in shared memory: whatever it says, answers are right, and whatever becomes of an index or of a process,
 # it goes on. Tables of fences are built all the time, or grow old, while pages split, are unlinked and come back under
-# other keys; there is less memory than indexes want; indexes are replaced, emptied and moved; processes die with a claim,
-# or hold a table for long; a standby has one of its own. It needs the test build.
+# other keys; there is less memory than indexes want; indexes are replaced, emptied and moved; processes die with a
+# claim, or hold a table for long; a standby has one of its own. It needs the test build.
 use strict;
 use warnings;
 use FindBin;
@@ -571,8 +571,8 @@ END
     $node->safe_psql('postgres', $functions . q(SELECT make_table('t', 3000); VACUUM ANALYZE t;));
     my $levels = stat_of($node, 't_k')->{levels};
     cmp_ok($levels, '>=', 4, 'counted: the tree is high');
-    # In one session: the pages that EXPLAIN counts for so many lookups, and those of the index and of the table that the
-    # statistics count.
+    # In one session: the pages that EXPLAIN counts for so many lookups, and those of the index and of the table that
+    # the statistics count.
     my $lookups = 100;
     my $measure = sub {
         my ($session, $routed) = @_;
