@@ -2,13 +2,16 @@
 // shared_preload_libraries, and else a small one in this process alone.  Everything
 // in it is a hint; it is empty after a crash, and nobody misses it.
 //
-//   +----------------------------+
-//   | RegionHeader               |
-//   | HazardLines per process      |   core/hazard.h
-//   | Slot per index              |   hot/directory.h
-//   | buffers of heap pages       |   hot/heap_buffers.h
-//   | 4 KB pages                  |   a table of fences each few of them (hot/table.h),
-//   +----------------------------+   handed out by PostgreSQL's FreePageManager
+//   +-------------------------+
+//   | RegionHeader            |
+//   | HazardLines per process |   core/hazard.h
+//   | Slot per index          |   hot/directory.h
+//   | buffers of heap pages   |   hot/heap_buffers.h
+//   | FreePageManager         |   PostgreSQL's; it hands out
+//   | 4 KB pages              |   what tables of fences are written to (hot/table.h)
+//   +-------------------------+
+//
+// A slot's hash table is beside it, PostgreSQL's dynahash.
 #ifndef OMENDB_HOT_REGION_H
 #define OMENDB_HOT_REGION_H
 
