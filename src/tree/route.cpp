@@ -152,29 +152,30 @@ bool FindRoute(const Index& index, const Bound& bound, Direction direction, hot:
 
 Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode) {
   const Relation rel = index.rel;
-  Buffer buffer = guess.buffer;
-  if (BufferIsValid(buffer)) {
+  if (BufferIsValid(guess.buffer)) {
     // All that is known to be needed, at once: most of its cost is the wait for memory.
-    pg::PrefetchBufferHeader(buffer);
-    PrefetchPage(buffer);
-    hot::PrefetchWords(guess, BufferGetPage(buffer));
-    if (!pg::PinRecentBuffer(rel, guess.block, buffer)) buffer = InvalidBuffer;
+    pg::PrefetchBufferHeader(guess.buffer);
+    PrefetchPage(guess.buffer);
+    hot::PrefetchWords(guess, BufferGetPage(guess.buffer));
+    if (pg::PinRecentBuffer(rel, guess.block, guess.buffer)) {
+      LockBuffer(guess.buffer, lock_mode);
+      // Whoever remembered the buffer has verified the page there.
+      if (unlikely(!IsVerified(rel, guess.block))) RememberVerified(rel, guess.block);
+      return guess.buffer;
+    }
   }
-  if (!BufferIsValid(buffer)) {
-    // The file may be another one of the same name, and shorter.
-    if (guess.block >= RelationGetNumberOfBlocks(rel)) return InvalidBuffer;
-    buffer = ReadBuffer(rel, guess.block);
-    hot::RememberBuffer(guess, buffer);
-  }
+  // The file may be another one of the same name, and shorter.
+  if (guess.block >= RelationGetNumberOfBlocks(rel)) return InvalidBuffer;
+  const Buffer buffer = ReadBuffer(rel, guess.block);
   LockBuffer(buffer, lock_mode);
-  if (likely(IsVerified(rel, guess.block))) return buffer;
   const char* problem;
-  if (PageIsSound(BufferGetPage(buffer), index.shape, guess.block, &problem)) {
-    RememberVerified(rel, guess.block);
-    return buffer;
+  if (!PageIsSound(BufferGetPage(buffer), index.shape, guess.block, &problem)) {
+    ReleasePage(buffer);
+    return InvalidBuffer;
   }
-  ReleasePage(buffer);
-  return InvalidBuffer;
+  RememberVerified(rel, guess.block);
+  hot::RememberBuffer(guess, buffer);
+  return buffer;
 }
 
 void EndRoute(const Index& index, const hot::Guess& guess, Buffer leaf, hot::Outcome outcome) {
