@@ -159,7 +159,12 @@ Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode
     hot::PrefetchWords(guess, BufferGetPage(guess.buffer));
     if (pg::PinRecentBuffer(rel, guess.block, guess.buffer)) {
       LockBuffer(guess.buffer, lock_mode);
-      // Whoever remembered the buffer has verified the page there.
+      // Whoever remembered the buffer has verified the page there.  Since then the file may
+      // have been truncated and extended again, by chance in the same buffer.
+      if (unlikely(PageIsNew(BufferGetPage(guess.buffer)))) {
+        ReleasePage(guess.buffer);
+        return InvalidBuffer;
+      }
       if (unlikely(!IsVerified(rel, guess.block))) RememberVerified(rel, guess.block);
       return guess.buffer;
     }
