@@ -149,6 +149,7 @@ Buffer LockRoot(const Index& index, uint32 wanted, int lock_mode, uint32* level)
 }  // namespace
 
 Buffer Descend(const Index& index, const Bound& bound, Direction direction, uint32 level, int lock_mode) {
+  CHECK_FOR_INTERRUPTS();
   hot::Guess guess;
   const bool guessed = level == 0 && FindRoute(index, bound, direction, &guess);
   if (guessed) {
@@ -448,6 +449,8 @@ uint32 LeafReader::ReadBackward(const Bound& from, const Bound& to) {
     if (core::CompareBound(from, first, columns) <= 0) ReportCorruption(index_.rel, hint_, kNotInOrder);
     core::SetBoundBefore(&next_, first, columns);
   } else if (!done_) {
+    // A scan that goes on at the bound that it came with would do so for ever.
+    if (core::CompareBound(from, hint_low_, columns) <= 0) ReportCorruption(index_.rel, hint_, kNotInOrder);
     core::SetBoundBefore(&next_, hint_low_, columns);
     hint_high_ = hint_low_;
     hint_has_high_ = true;
