@@ -445,7 +445,6 @@ bool Describe(const pg::FileNode& node, Description* description) {
       description->model = table->model();
       description->level = table->level;
       description->bytes = static_cast<Size>(table->pages) * FPM_PAGE_SIZE;
-      description->built = table->built;
     }
   }
   UnlockRegion(*region);

@@ -108,7 +108,6 @@ struct Description {
   core::FenceModel model;
   uint32 level;
   Size bytes;
-  TimestampTz built;
   uint64 outcomes[kOutcomes];
   uint64 rebuilds;
 };

@@ -68,7 +68,6 @@ Size LayOut(Size bytes, uint32 readers, char* memory, Region* out) {
   laid_out.pages = memory + at;
   laid_out.page_count = static_cast<uint32>(Max(bytes > at ? (bytes - at) / FPM_PAGE_SIZE : 0, kLeastPages));
   at += Size{laid_out.page_count} * FPM_PAGE_SIZE;
-  laid_out.bytes = at;
   if (out != nullptr) *out = laid_out;
   return at;
 }

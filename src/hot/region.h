@@ -54,7 +54,6 @@ inline constexpr uint32 kNoSlot = PG_UINT32_MAX;
 // Where the parts are, in this process.
 struct Region {
   LWLock* lock;  // for all but lookups: slots, allocation, publishing; null of a private region
-  Size bytes;
   RegionHeader* header;
   core::HazardLines* hazards;
   uint32 readers;
