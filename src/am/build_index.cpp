@@ -1,3 +1,4 @@
+#include "am/insert_buffer.h"
 #include "am/layout.h"
 #include "tree/build.h"
 #include "tree/sorter.h"
@@ -57,6 +58,7 @@ IndexBuildResult* Build(Relation heap, Relation index, IndexInfo* index_info) {
     elog(ERROR, "index \"%s\" already contains data", RelationGetRelationName(index));
 
   CheckOrder(index);
+  DiscardInserts(index);
   BuildState state;
   MakeLayout(index, &state.layout);
   state.entries = 0;

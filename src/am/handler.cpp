@@ -2,6 +2,8 @@
 // callbacks, each one guarded line.
 #include <cmath>
 
+#include "am/insert_buffer.h"
+
 #include "am/am.h"
 
 #include "pg/guard.h"
@@ -134,6 +136,7 @@ extern "C" {
 void _PG_init(void) {
   omendb::pg::Guarded([] {
     omendb::am::RegisterOptions();
+    omendb::am::InitInsertBuffer();
     omendb::hot::DefineSettings();
     omendb::pg::DefineTestSettings();
   });

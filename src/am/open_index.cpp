@@ -1,3 +1,5 @@
+#include "am/insert_buffer.h"
+
 #include "am/open_index.h"
 
 extern "C" {
@@ -17,6 +19,8 @@ Relation OpenIndex(Oid index_oid, LOCKMODE lock, const char* purpose) {
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                     errmsg("cannot %s index \"%s\"", purpose, RelationGetRelationName(index)),
                     errdetail("It belongs to a temporary table of another session.")));
+  // Whoever asks for an index by name looks at its pages.
+  FlushInserts(index);
   return index;
 }
 

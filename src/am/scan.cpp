@@ -1,6 +1,7 @@
 #include <new>
 #include <type_traits>
 
+#include "am/insert_buffer.h"
 #include "am/quals.h"
 #include "tree/search.h"
 
@@ -401,6 +402,7 @@ IndexScanDesc BeginScan(Relation index, int keys, int orderbys) {
 }
 
 void Rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey, int) {
+  FlushInserts(scan->indexRelation);
   if (keys != nullptr && nkeys > 0) memmove(scan->keyData, keys, static_cast<Size>(nkeys) * sizeof(ScanKeyData));
   Scan& state = *static_cast<Scan*>(scan->opaque);
   state.Rescan(*scan, ParallelPosition::Of(scan));

@@ -1,3 +1,4 @@
+#include "am/insert_buffer.h"
 #include "am/layout.h"
 #include "tree/modify.h"
 #include "tree/vacuum.h"
@@ -12,24 +13,33 @@ namespace omendb::am {
 
 namespace {
 
-// The layout of an index, made once a statement.
-const Layout& LayoutOf(Relation index, IndexInfo* index_info) {
+// What a statement that inserts remembers of an index.
+struct InsertState {
+  Layout layout;
+  void* deferred;  // DeferInsert's
+};
+
+InsertState* StateOf(Relation index, IndexInfo* index_info) {
   if (index_info->ii_AmCache == nullptr) {
-    Layout* layout = static_cast<Layout*>(MemoryContextAlloc(index_info->ii_Context, sizeof(Layout)));
-    MakeLayout(index, layout);
-    index_info->ii_AmCache = layout;
+    InsertState* state = static_cast<InsertState*>(MemoryContextAlloc(index_info->ii_Context, sizeof(InsertState)));
+    MakeLayout(index, &state->layout);
+    state->deferred = nullptr;
+    index_info->ii_AmCache = state;
   }
-  return *static_cast<Layout*>(index_info->ii_AmCache);
+  return static_cast<InsertState*>(index_info->ii_AmCache);
 }
 
 }  // namespace
 
-bool Insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Relation, IndexUniqueCheck, bool,
-            IndexInfo* index_info) {
-  const Layout& layout = LayoutOf(index, index_info);
+bool Insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Relation, IndexUniqueCheck unique_check,
+            bool, IndexInfo* index_info) {
+  InsertState* state = StateOf(index, index_info);
   tree::Entry entry;
-  MakeEntry(layout, values, isnull, tid, &entry);
-  tree::Insert(tree::Index{index, layout.shape}, entry);
+  MakeEntry(state->layout, values, isnull, tid, &entry);
+  // Where others' inserts are checked against it, they must see it at once.
+  const bool may_wait = unique_check == UNIQUE_CHECK_NO && index_info->ii_ExclusionOps == nullptr;
+  if (!may_wait || !DeferInsert(index, state->layout.shape, entry, &state->deferred))
+    tree::Insert(tree::Index{index, state->layout.shape}, entry);
   return false;  // not unique
 }
 

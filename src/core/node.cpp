@@ -71,6 +71,45 @@ void AppendEntries(Entries* to, const Entries& from) {
   to->count += from.count;
 }
 
+int CompareEntries(const Entries& a, uint32_t i, const Entries& b, uint32_t j) {
+  for (int c = 0; c < a.key_columns; c++) {
+    if (a.cls[c][i] != b.cls[c][j]) return a.cls[c][i] < b.cls[c][j] ? -1 : 1;
+    if (a.cls[c][i] == kValue && a.value[c][i] != b.value[c][j]) return a.value[c][i] < b.value[c][j] ? -1 : 1;
+  }
+  return a.tid[i] == b.tid[j] ? 0 : a.tid[i] < b.tid[j] ? -1 : 1;
+}
+
+void MergeSorted(Entries* into, const Entries& more) {
+  if (more.count == 0) return;
+  into->all_value = 0;
+  if (into->count == 0 || CompareEntries(*into, into->count - 1, more, 0) < 0) return AppendEntries(into, more);
+  // From the back, in place.
+  uint32_t to = into->count + more.count, from = into->count;
+  for (uint32_t m = more.count; m-- > 0;) {
+    uint32_t low = 0, high = from;  // entries below the one to come
+    // Where `more` is long, the place is near: gallop.
+    for (uint32_t step = 1; high >= step; step *= 2) {
+      if (CompareEntries(*into, high - step, more, m) < 0) {
+        low = high - step + 1;
+        break;
+      }
+      high -= step;
+    }
+    while (low < high) {
+      const uint32_t middle = low + (high - low) / 2;
+      if (CompareEntries(*into, middle, more, m) < 0)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    MoveEntries(into, to - (from - low), low, from - low);
+    to -= from - low;
+    from = low;
+    CopyEntry(into, --to, more, m);
+  }
+  into->count += more.count;
+}
+
 void MoveEntries(Entries* entries, uint32_t to, uint32_t from, uint32_t n) {
   const auto move = [=](uint64_t* array) { std::memmove(array + to, array + from, n * sizeof(uint64_t)); };
   for (int c = 0; c < entries->value_columns; c++) {

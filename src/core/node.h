@@ -94,6 +94,13 @@ void CopyEntry(Entries* to, uint32_t j, const Entries& from, uint32_t i);
 // Copies all entries of `from` behind those of `to`, which has room: same shape.
 void AppendEntries(Entries* to, const Entries& from);
 
+// The order of two entries by key and TID: < 0, 0, > 0.
+int CompareEntries(const Entries& a, uint32_t i, const Entries& b, uint32_t j);
+
+// Merges `more` into `into`, which has room: same shape, both sorted.  Quick where `more`
+// has fewer entries, or comes behind.
+void MergeSorted(Entries* into, const Entries& more);
+
 // Moves n entries within a batch; the ranges may overlap.
 void MoveEntries(Entries* entries, uint32_t to, uint32_t from, uint32_t n);
 

@@ -22,6 +22,7 @@ namespace omendb::pg {
 int test_page_entries = core::kMaxEntries;
 int test_delta_entries = 64;
 int test_rebuild_misses = 0;
+int test_first_inserts = 16;
 
 namespace {
 
@@ -158,6 +159,8 @@ void DefineTestSettings() {
   DefineCustomIntVariable("omendb.test_rebuild_misses", "Lookups served badly before the hot index is built anew.",
                           "0: as many as pay for it.", &test_rebuild_misses, 0, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr,
                           nullptr);
+  DefineCustomIntVariable("omendb.test_first_inserts", "Inserts of a transaction into an index that do not wait.",
+                          nullptr, &test_first_inserts, 16, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
 }
 
 }  // namespace omendb::pg

@@ -16,6 +16,8 @@
 //   omendb.test_delta_entries  most entries of a delta (default 64)
 //   omendb.test_rebuild_misses lookups that the hot index serves badly before it is
 //                              built anew (default 0: as many as pay for it)
+//   omendb.test_first_inserts  inserts of a transaction into an index that do not wait
+//                              for others (default 16)
 #ifndef OMENDB_PG_TEST_BUILD_H
 #define OMENDB_PG_TEST_BUILD_H
 
@@ -29,6 +31,7 @@ namespace omendb::pg {
   POINT(kMoveRight, "move-right")               /* behind a right-link; no lock */               \
   POINT(kLeafRead, "leaf-read")                 /* by a scan; no lock */                         \
   POINT(kInsertLocked, "insert-locked")         /* the leaf for a new entry is locked */         \
+  POINT(kBatchWritten, "batch-written")         /* a batch's entries are in a leaf */            \
   POINT(kDeltaMerged, "delta-merged")           /* the delta is in the base, its entry to come */ \
   POINT(kPageRecycled, "page-recycled")         /* taken from the free space map */              \
   POINT(kPageExtended, "page-extended")         /* new at the end of the file, all zeros */      \
@@ -62,11 +65,13 @@ enum class TestPoint : uint8 {
 extern int test_page_entries;
 extern int test_delta_entries;
 extern int test_rebuild_misses;
+extern int test_first_inserts;
 inline uint32 MaxPageEntries(uint32) { return static_cast<uint32>(test_page_entries); }
 inline uint32 MaxDeltaEntries(uint32) { return static_cast<uint32>(test_delta_entries); }
 inline uint64 RebuildMisses(uint64 misses) {
   return test_rebuild_misses > 0 ? static_cast<uint64>(test_rebuild_misses) : misses;
 }
+inline uint32 FirstInserts(uint32) { return static_cast<uint32>(test_first_inserts); }
 void ReachTestPoint(TestPoint point);
 void DefineTestSettings();
 
@@ -75,6 +80,7 @@ void DefineTestSettings();
 inline constexpr uint32 MaxPageEntries(uint32 most) { return most; }
 inline constexpr uint32 MaxDeltaEntries(uint32 most) { return most; }
 inline constexpr uint64 RebuildMisses(uint64 misses) { return misses; }
+inline constexpr uint32 FirstInserts(uint32 most) { return most; }
 inline void ReachTestPoint(TestPoint) {}
 inline void DefineTestSettings() {}
 

@@ -16,8 +16,8 @@ using core::Key;
 
 namespace {
 
-void AllocateEntries(uint32 base, const NodePage& page, const Shape& shape, LoadedEntries* loaded) {
-  const uint32 capacity = base + kMaxDelta;
+void AllocateEntries(uint32 base, uint32 room, const NodePage& page, const Shape& shape, LoadedEntries* loaded) {
+  const uint32 capacity = base + kMaxDelta + room;
   const int values = page.value_columns();
   const size_t bytes = core::EntriesBytes(capacity, values, page.inner());
   loaded->memory = palloc(bytes + core::EntriesBytes(kMaxDelta, values, page.inner()));
@@ -32,32 +32,38 @@ bool IsAppend(const NodePage& page, const Bound& bound) {
   return page.node().LowerBound(bound) == page.node().count() && page.DeltaLowerBound(bound) == page.delta_count();
 }
 
-void AppendLogged(const Index& index, Buffer buffer, const Entry& entry) {
+}  // namespace
+
+void DeltaAppend::Begin(const Index& index, Buffer buffer) {
+  index_ = &index;
+  buffer_ = buffer;
+  state_ = GenericXLogStart(index.rel);
+  image_ = GenericXLogRegisterBuffer(state_, buffer, 0);
+}
+
+void DeltaAppend::Add(const Entry& entry) { AppendDelta(image_, index_->shape, entry); }
+
+void DeltaAppend::Finish() {
   // Appending moves no entry, so hints remain true.
   uint32 killed[KilledHints::kMaxWords];
-  const bool has_killed = MayHaveKilled(BufferGetPage(buffer));
-  const uint32 words = has_killed ? KilledHints(BufferGetPage(buffer)).Save(killed) : 0;
-  GenericXLogState* state = GenericXLogStart(index.rel);
-  const Page image = GenericXLogRegisterBuffer(state, buffer, 0);
-  AppendDelta(image, index.shape, entry);
-  SealPage(image, BufferGetBlockNumber(buffer));
-  GenericXLogFinish(state);
+  const bool has_killed = MayHaveKilled(BufferGetPage(buffer_));
+  const uint32 words = has_killed ? KilledHints(BufferGetPage(buffer_)).Save(killed) : 0;
+  SealPage(image_, BufferGetBlockNumber(buffer_));
+  GenericXLogFinish(state_);
   if (has_killed) {
-    KilledHints::Put(BufferGetPage(buffer), killed, words);
-    MarkBufferDirtyHint(buffer, true);
+    KilledHints::Put(BufferGetPage(buffer_), killed, words);
+    MarkBufferDirtyHint(buffer_, true);
   }
 }
 
-}  // namespace
-
-void LoadEntries(const NodePage& page, const Shape& shape, LoadedEntries* loaded) {
-  AllocateEntries(page.node().count(), page, shape, loaded);
+void LoadEntries(const NodePage& page, const Shape& shape, LoadedEntries* loaded, uint32 room) {
+  AllocateEntries(page.node().count(), room, page, shape, loaded);
   loaded->entries.count =
       MergeEntries(page, 0, page.node().count(), 0, page.delta_count(), &loaded->scratch, &loaded->entries);
 }
 
 void LoadBase(const NodePage& page, const Shape& shape, LoadedEntries* loaded) {
-  AllocateEntries(page.node().count(), page, shape, loaded);
+  AllocateEntries(page.node().count(), 0, page, shape, loaded);
   loaded->entries.count = MergeEntries(page, 0, page.node().count(), 0, 0, &loaded->scratch, &loaded->entries);
 }
 
@@ -101,7 +107,10 @@ void Insert(const Index& index, const Entry& entry) {
     if (page.HasDeltaRoom() || MergeDelta(index, buffer)) {
       // Who has read this part of the key range has a predicate lock on the page.
       CheckForSerializableConflictIn(index.rel, nullptr, BufferGetBlockNumber(buffer));
-      AppendLogged(index, buffer, entry);
+      DeltaAppend append;
+      append.Begin(index, buffer);
+      append.Add(entry);
+      append.Finish();
       ReleasePage(buffer);
       return;
     }

@@ -7,22 +7,46 @@
 #define OMENDB_TREE_MODIFY_H
 
 #include "tree/page.h"
+#include "tree/rows.h"
+
+extern "C" {
+#include "access/generic_xlog.h"
+}
 
 namespace omendb::tree {
 
-// All entries of a page, base and delta merged, in palloc'd memory.
+// All entries of a page, base and delta merged, in palloc'd memory, with room for more.
 struct LoadedEntries {
-  core::Entries entries;  // room for kMaxDelta more
+  core::Entries entries;
   core::Entries scratch;
   void* memory;
 };
-void LoadEntries(const NodePage& page, const Shape& shape, LoadedEntries* loaded);
+void LoadEntries(const NodePage& page, const Shape& shape, LoadedEntries* loaded, uint32 room = 0);
 // The base's only.
 void LoadBase(const NodePage& page, const Shape& shape, LoadedEntries* loaded);
 void FreeEntries(LoadedEntries* loaded);
 
 // Inserts one entry.
 void Insert(const Index& index, const Entry& entry);
+
+// Inserts sorted rows: each leaf that gets some is locked and written once, or once more
+// for each time that it splits.
+void InsertRows(const Index& index, const Rows& rows);
+
+// Appends entries to the delta of a page that is locked exclusively and has room for them,
+// as one change: Begin, Add for each, Finish.
+class DeltaAppend {
+ public:
+  void Begin(const Index& index, Buffer buffer);
+  void Add(const Entry& entry);
+  void Finish();
+
+ private:
+  const Index* index_;
+  Buffer buffer_;
+  GenericXLogState* state_;
+  Page image_;
+};
 
 // Makes room in a page that is locked exclusively, by moving its delta into its
 // base.  Returns false, and changes nothing, if that would not give room for kMinDelta entries.
@@ -32,6 +56,9 @@ bool MergeDelta(const Index& index, Buffer buffer);
 // `appending`: new entries come at the right end, so leave the left page full.
 // REQUIRES: at least two entries; no incomplete split.
 void SplitPage(const Index& index, Buffer buffer, bool appending);
+// The same with more entries, sorted, that belong to the page: they are in the halves.
+// Returns false, and changes nothing and keeps the lock, if a half would not fit a page.
+bool SplitPageWith(const Index& index, Buffer buffer, const core::Entries& more);
 
 // Gives the right sibling of a leaf, locked exclusively, some of its entries.
 // Returns false, and changes nothing and keeps the lock, if that would not help;

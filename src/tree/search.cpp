@@ -197,8 +197,6 @@ uint32 MergeEntries(const NodePage& page, uint32 base_begin, uint32 base_end, ui
   const uint32 base = base_end - base_begin, delta = delta_end - delta_begin;
   page.node().Decode(base_begin, base_end, kAllColumns, out, 0);
   if (delta == 0) return base;
-  out->all_value = 0;
-
   for (uint32 i = 0; i < delta; i++) {
     Entry entry;
     page.DeltaEntryAt(delta_begin + i, &entry);
@@ -209,26 +207,9 @@ uint32 MergeEntries(const NodePage& page, uint32 base_begin, uint32 base_end, ui
     scratch->tid[i] = entry.tid;
     if (page.inner()) scratch->child[i] = entry.child;
   }
-  // From the back, in place: few delta entries among many base entries.
-  uint32 to = base + delta, from = base;
-  for (uint32 d = delta; d-- > 0;) {
-    Key delta_key;
-    scratch->KeyAt(d, &delta_key);
-    uint32 low = 0, high = from;  // base entries below the delta entry
-    while (low < high) {
-      const uint32 middle = (low + high) / 2;
-      Key base_key;
-      out->KeyAt(middle, &base_key);
-      if (core::CompareKeys(base_key, delta_key, out->key_columns) < 0)
-        low = middle + 1;
-      else
-        high = middle;
-    }
-    core::MoveEntries(out, to - (from - low), low, from - low);
-    to -= from - low;
-    from = low;
-    core::CopyEntry(out, --to, *scratch, d);
-  }
+  scratch->count = delta;
+  out->count = base;
+  core::MergeSorted(out, *scratch);
   return base + delta;
 }
 

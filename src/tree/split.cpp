@@ -61,10 +61,11 @@ bool DivideMergedAt(const Index& index, uint32 at, uint32 most, Split* split) {
   return true;
 }
 
-// Divides base and delta merged, if both halves fit a page then: one entry between
-// others can make every residual of a half wider.
-bool DivideMerged(const Index& index, const NodePage& page, bool appending, Split* split) {
-  LoadEntries(page, index.shape, &split->loaded);
+// Divides base, delta and more entries merged, if both halves fit a page then: one entry
+// between others can make every residual of a half wider.
+bool DivideMerged(const Index& index, const NodePage& page, bool appending, const Entries* more, Split* split) {
+  LoadEntries(page, index.shape, &split->loaded, more != nullptr ? more->count : 0);
+  if (more != nullptr) core::MergeSorted(&split->loaded.entries, *more);
   const Entries& all = split->loaded.entries;
   const uint32 middle = all.count / 2;
   // More than the test build's limit, if a page has far more already: it is halved
@@ -240,32 +241,18 @@ void InsertDownlink(const Index& index, Buffer left, uint32 parent_level, const 
   }
 }
 
-}  // namespace
-
-void FinishSplit(const Index& index, Buffer buffer) {
-  const NodePage page(BufferGetPage(buffer), index.shape);
-  if (!page.node().has_high_fence())
-    ReportCorruption(index.rel, BufferGetBlockNumber(buffer), "its split is incomplete, but it has no right sibling");
-  Key separator;
-  page.node().HighFence(&separator);
-  InsertDownlink(index, buffer, page.level() + 1, separator, page.right());
-  ReleasePage(buffer);
+// What a split keeps of the page.
+void BeginSplit(const NodePage& page, Split* split) {
+  page.node().LowFence(&split->low);
+  split->high_fence = page.node().HighFenceOrNull(&split->high);
+  split->level = page.level();
 }
 
-void SplitPage(const Index& index, Buffer buffer, bool appending) {
+// Writes both halves and completes the split; lock and pin are gone afterwards.
+void WriteSplit(const Index& index, Buffer buffer, Split* divided) {
   const NodePage page(BufferGetPage(buffer), index.shape);
   const BlockNumber block = BufferGetBlockNumber(buffer);
-  Split split;
-  page.node().LowFence(&split.low);
-  split.high_fence = page.node().HighFenceOrNull(&split.high);
-  split.level = page.level();
-  if (!DivideMerged(index, page, appending, &split)) {
-    if (page.node().count() < 2)
-      DivideDelta(index, page, block, &split);
-    else
-      DivideBase(index, page, &split);
-  }
-
+  Split& split = *divided;
   if (block == kRootBlock) {
     SplitRoot(index, buffer, page, split);
     FreeEntries(&split.loaded);
@@ -301,6 +288,40 @@ void SplitPage(const Index& index, Buffer buffer, bool appending) {
   pg::ReachTestPoint(pg::TestPoint::kSplitWritten);
 
   FinishSplit(index, buffer);
+}
+
+}  // namespace
+
+void FinishSplit(const Index& index, Buffer buffer) {
+  const NodePage page(BufferGetPage(buffer), index.shape);
+  if (!page.node().has_high_fence())
+    ReportCorruption(index.rel, BufferGetBlockNumber(buffer), "its split is incomplete, but it has no right sibling");
+  Key separator;
+  page.node().HighFence(&separator);
+  InsertDownlink(index, buffer, page.level() + 1, separator, page.right());
+  ReleasePage(buffer);
+}
+
+void SplitPage(const Index& index, Buffer buffer, bool appending) {
+  const NodePage page(BufferGetPage(buffer), index.shape);
+  Split split;
+  BeginSplit(page, &split);
+  if (!DivideMerged(index, page, appending, nullptr, &split)) {
+    if (page.node().count() < 2)
+      DivideDelta(index, page, BufferGetBlockNumber(buffer), &split);
+    else
+      DivideBase(index, page, &split);
+  }
+  WriteSplit(index, buffer, &split);
+}
+
+bool SplitPageWith(const Index& index, Buffer buffer, const Entries& more) {
+  const NodePage page(BufferGetPage(buffer), index.shape);
+  Split split;
+  BeginSplit(page, &split);
+  if (!DivideMerged(index, page, false, &more, &split)) return false;
+  WriteSplit(index, buffer, &split);
+  return true;
 }
 
 }  // namespace omendb::tree

@@ -1,0 +1,197 @@
+#include <algorithm>
+#include <type_traits>
+
+#include "tree/rows.h"
+
+extern "C" {
+#include "miscadmin.h"
+#include "utils/memutils.h"
+}
+
+namespace omendb::tree {
+
+namespace {
+
+constexpr size_t kLeastBytes = 8 * 1024;
+
+template <int kWords>
+struct FixedRow {
+  uint64 word[kWords];
+};
+
+// Compares rows, and now and then looks whether the user has cancelled: an error
+// may leave std::sort, since rows and comparator have nothing to destroy.
+class RowOrder {
+ public:
+  RowOrder(int compared, uint32* calls) : compared_(compared), calls_(calls) {}
+
+  bool operator()(const uint64* a, const uint64* b) const {
+    if ((++*calls_ & 0xFFFF) == 0) CHECK_FOR_INTERRUPTS();
+    for (int w = 0; w < compared_; w++)
+      if (a[w] != b[w]) return a[w] < b[w];
+    return false;
+  }
+  template <int kWords>
+  bool operator()(const FixedRow<kWords>& a, const FixedRow<kWords>& b) const {
+    return (*this)(a.word, b.word);
+  }
+
+ private:
+  int compared_;
+  uint32* calls_;
+};
+
+template <int kWords>
+void SortFixed(uint64* rows, size_t count, RowOrder order) {
+  FixedRow<kWords>* begin = reinterpret_cast<FixedRow<kWords>*>(rows);
+  std::sort(begin, begin + count, order);
+}
+
+}  // namespace
+
+// It lives in palloc'd memory and in frames that ereport leaves.
+static_assert(std::is_trivially_destructible_v<Rows>);
+
+void Rows::Init(const Shape& shape, MemoryContext context) {
+  shape_ = shape;
+  context_ = context;
+  rows_ = nullptr;
+  order_ = nullptr;
+  capacity_ = 0;
+  with_classes_ = false;
+  Clear();
+}
+
+void Rows::Free() {
+  if (order_ != nullptr) pfree(order_);
+  if (rows_ != nullptr) pfree(rows_);
+  rows_ = nullptr;
+  order_ = nullptr;
+  capacity_ = 0;
+  count_ = 0;
+}
+
+void Rows::Clear() {
+  if (order_ != nullptr) pfree(order_);
+  order_ = nullptr;
+  count_ = 0;
+  in_order_ = true;
+}
+
+bool Rows::NeedsClasses(const Entry& entry) const {
+  for (int c = 0; c < shape_.value_columns; c++)
+    if (entry.cls[c] != core::kValue) return true;
+  return false;
+}
+
+bool Rows::InOrder(const uint64* a, const uint64* b) const {
+  for (int w = 0; w < compared_words(); w++)
+    if (a[w] != b[w]) return a[w] < b[w];
+  return true;
+}
+
+void Rows::ToRow(const Entry& entry, uint64* row) const {
+  for (int c = 0; c < shape_.value_columns; c++) {
+    if (c == shape_.key_columns) *row++ = entry.tid;
+    if (with_classes_) *row++ = entry.cls[c];
+    *row++ = entry.cls[c] == core::kValue ? entry.value[c] : 0;
+  }
+  if (shape_.value_columns == shape_.key_columns) *row = entry.tid;
+}
+
+void Rows::FromRow(const uint64* row, Entry* entry) const {
+  for (int c = 0; c < shape_.value_columns; c++) {
+    if (c == shape_.key_columns) entry->tid = *row++;
+    entry->cls[c] = with_classes_ ? static_cast<uint8>(*row++) : static_cast<uint8>(core::kValue);
+    entry->value[c] = *row++;
+  }
+  if (shape_.value_columns == shape_.key_columns) entry->tid = *row;
+  entry->child = InvalidBlockNumber;
+}
+
+// Makes room for so many bytes, by doubling; false if that is more than is allowed.
+bool Rows::Reserve(size_t bytes, size_t most_bytes) {
+  if (bytes <= capacity_) return true;
+  if (bytes > most_bytes) return false;
+  const size_t grown = Min(Max(bytes, Max(2 * capacity_, kLeastBytes)), Max(most_bytes, bytes));
+  rows_ = static_cast<uint64*>(rows_ == nullptr ? MemoryContextAllocHuge(context_, grown)
+                                                : repalloc_huge(rows_, grown));
+  capacity_ = grown;
+  return true;
+}
+
+bool Rows::Add(const Entry& entry, size_t most_bytes) {
+  if (!with_classes_ && NeedsClasses(entry)) GiveClasses();
+  if (!Reserve((count_ + 1) * RowBytes(), most_bytes)) return false;
+  uint64* row = MutableRow(count_);
+  ToRow(entry, row);
+  if (in_order_ && count_ > 0) in_order_ = InOrder(RowAt(count_ - 1), row);
+  count_++;
+  return true;
+}
+
+// The rows so far get theirs from the last one on, in place.
+void Rows::GiveClasses() {
+  if (with_classes_) return;
+  const int narrow = WordsOf(false), wide = WordsOf(true);
+  const size_t needed = count_ * static_cast<size_t>(wide) * sizeof(uint64);
+  Reserve(needed, needed);
+  for (size_t i = count_; i-- > 0;) {
+    Entry entry;
+    FromRow(rows_ + i * static_cast<size_t>(narrow), &entry);
+    with_classes_ = true;
+    ToRow(entry, rows_ + i * static_cast<size_t>(wide));
+    with_classes_ = false;
+  }
+  with_classes_ = true;
+}
+
+void Rows::Sort() {
+  if (in_order_) return;
+  uint32 calls = 0;
+  const RowOrder order(compared_words(), &calls);
+  switch (words()) {
+    case 2:
+      SortFixed<2>(rows_, count_, order);
+      break;
+    case 3:
+      SortFixed<3>(rows_, count_, order);
+      break;
+    case 4:
+      SortFixed<4>(rows_, count_, order);
+      break;
+    default:
+      // Rows of any width: sort pointers to them.
+      order_ = static_cast<const uint64**>(MemoryContextAllocHuge(context_, count_ * sizeof(uint64*)));
+      for (size_t i = 0; i < count_; i++) order_[i] = RowAt(i);
+      std::sort(order_, order_ + count_, order);
+  }
+  in_order_ = order_ == nullptr;
+}
+
+bool Rows::IsBelow(size_t i, const core::Key& fence) const {
+  const uint64* row = SortedRow(i);
+  for (int c = 0; c < shape_.key_columns; c++) {
+    const uint64 cls = with_classes_ ? *row++ : uint64{core::kValue};
+    const uint64 value = *row++;
+    if (cls != fence.cls[c]) return cls < fence.cls[c];
+    if (cls == core::kValue && value != fence.ordinal[c]) return value < fence.ordinal[c];
+  }
+  return *row < fence.tid;
+}
+
+void Rows::CopyTo(size_t begin, size_t end, core::Entries* out) const {
+  for (size_t i = begin; i < end; i++) {
+    const uint64* row = SortedRow(i);
+    const size_t to = i - begin;
+    for (int c = 0; c < shape_.value_columns; c++) {
+      if (c == shape_.key_columns) out->tid[to] = *row++;
+      out->cls[c][to] = with_classes_ ? *row++ : uint64{core::kValue};
+      out->value[c][to] = *row++;
+    }
+    if (shape_.value_columns == shape_.key_columns) out->tid[to] = *row;
+  }
+  out->count = static_cast<uint32>(end - begin);
+}
+
+}  // namespace omendb::tree

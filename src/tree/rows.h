@@ -1,0 +1,71 @@
+// Entries as rows of words, to collect and sort them in memory.
+//
+//   [class 0] ordinal 0 [class 1] ordinal 1 ... TID [class] payload ...
+//
+// Words compare lexicographically.  Classes are there only once an entry came that
+// needs them: one that is NULL.
+#ifndef OMENDB_TREE_ROWS_H
+#define OMENDB_TREE_ROWS_H
+
+#include "tree/page.h"
+
+namespace omendb::tree {
+
+class Rows {
+ public:
+  static constexpr int kMaxWords = 2 * core::kMaxValueColumns + 1;
+
+  // Once, before all else.  The rows live in `context`.
+  void Init(const Shape& shape, MemoryContext context);
+  void Free();
+
+  // Appends an entry; false, and nothing is appended, if all rows would take more than
+  // this many bytes.
+  bool Add(const Entry& entry, size_t most_bytes);
+  // Keeps the first rows only.  REQUIRES: not sorted since they were appended.
+  void Truncate(size_t count) { count_ = count; }
+  void Clear();
+
+  // Sorts by key and TID; nothing to do if they came in this order.
+  void Sort();
+
+  size_t count() const { return count_; }
+  // Bytes that the rows take, without what is reserved for more.
+  size_t bytes() const { return count_ * RowBytes(); }
+  void EntryAt(size_t i, Entry* entry) const { FromRow(SortedRow(i), entry); }
+  // Whether row i lies below a fence.
+  bool IsBelow(size_t i, const core::Key& fence) const;
+  // Writes rows [begin, end) to out[0...], which has room: out is of the same shape.
+  void CopyTo(size_t begin, size_t end, core::Entries* out) const;
+
+  // Rows as words, for who sorts them by other means.
+  int words() const { return WordsOf(with_classes_); }
+  int compared_words() const { return with_classes_ ? 2 * shape_.key_columns + 1 : shape_.key_columns + 1; }
+  const uint64* RowAt(size_t i) const { return rows_ + i * static_cast<size_t>(words()); }
+  void ToRow(const Entry& entry, uint64* row) const;
+  void FromRow(const uint64* row, Entry* entry) const;
+  // From now on all rows have classes.
+  void GiveClasses();
+
+ private:
+  int WordsOf(bool with_classes) const { return (with_classes ? 2 : 1) * shape_.value_columns + 1; }
+  size_t RowBytes() const { return static_cast<size_t>(words()) * sizeof(uint64); }
+  uint64* MutableRow(size_t i) { return rows_ + i * static_cast<size_t>(words()); }
+  const uint64* SortedRow(size_t i) const { return order_ != nullptr ? order_[i] : RowAt(i); }
+  bool NeedsClasses(const Entry& entry) const;
+  bool InOrder(const uint64* a, const uint64* b) const;
+  bool Reserve(size_t bytes, size_t most_bytes);
+
+  Shape shape_;
+  MemoryContext context_;
+  bool with_classes_;
+  bool in_order_;
+  uint64* rows_;
+  size_t count_;
+  size_t capacity_;       // bytes
+  const uint64** order_;  // of rows too wide to be moved, once they are sorted
+};
+
+}  // namespace omendb::tree
+
+#endif  // OMENDB_TREE_ROWS_H

@@ -1,0 +1,335 @@
+# Inserts that wait: the rules that make it sound (src/README, "Deferred inserts"), one by one. Here all of them wait
+# (omendb.test_first_inserts = 0), unless a test says otherwise.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Omendb;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_node('primary', streaming => 1, conf => <<'END');
+shared_preload_libraries = 'omendb'
+autovacuum = off
+wal_level = logical
+max_prepared_transactions = 5
+omendb.test_first_inserts = 0
+END
+
+# Runs statements; returns what they print, or the first error.
+sub run
+{
+    my ($statements) = @_;
+    my ($status, $output, $errors) = $node->psql('postgres', $statements, on_error_stop => 1);
+    return $status == 0 ? $output : $errors =~ /ERROR: +(.*)/ ? "ERROR: $1" : $errors;
+}
+
+# A table t with an index on k, which has these keys.
+sub fresh
+{
+    my ($rows) = @_;
+    run("DROP TABLE IF EXISTS t; CREATE TABLE t (k int8, v text); CREATE INDEX t_k ON t USING omendb (k);"
+          . "INSERT INTO t SELECT n * 10, 'old' FROM generate_series(1, $rows) n;");
+    return;
+}
+
+# The index agrees with its table, entry by entry, and all kinds of scans see this many rows.
+sub whole
+{
+    my ($rows, $name) = @_;
+    check_all($node, $name);
+    one_answer($node, 'SELECT k, v FROM t WHERE k >= -1000000000', "$name: one answer", '{index,bitmap}');
+    my $entries = run("SELECT entries FROM omendb_stat_index('t_k', true)");
+    is(run('SELECT count(*) FROM t'), $rows, "$name: rows");
+    is($entries, $rows, "$name: entries");
+    return;
+}
+
+# A session that goes on.
+sub session
+{
+    my $session = $node->background_psql('postgres', on_error_stop => 0);
+    return $session;
+}
+sub say_to
+{
+    my ($session, $statements) = @_;
+    my $output = $session->query($statements);
+    return $output;
+}
+
+# ---- 1. Flushed before the commit, and before PREPARE TRANSACTION; dropped by an abort ----
+
+fresh(100);
+run("BEGIN; INSERT INTO t SELECT n * 7, 'new' FROM generate_series(1, 5000) n; COMMIT;");
+whole(5100, 'committed');
+run("BEGIN; INSERT INTO t SELECT n * 7, 'gone' FROM generate_series(1, 5000) n; ROLLBACK;");
+whole(5100, 'rolled back');
+run("BEGIN; INSERT INTO t SELECT n * 7, 'prepared' FROM generate_series(1, 1000) n; PREPARE TRANSACTION 'p';");
+run("COMMIT PREPARED 'p'");
+whole(6100, 'prepared');
+
+# ---- 2. What an aborted subtransaction inserted is dropped at once: its TIDs may be given to other rows ----
+
+fresh(100);
+{
+    my $session = session();
+    say_to($session, "BEGIN; INSERT INTO t SELECT -n, 'first' FROM generate_series(1, 500) n; SAVEPOINT s;"
+          . "INSERT INTO t SELECT -1000 - n, 'aborted' FROM generate_series(1, 3000) n; SAVEPOINT inner_one;"
+          . "INSERT INTO t SELECT -5000 - n, 'aborted, too' FROM generate_series(1, 3000) n; RELEASE inner_one;"
+          . "ROLLBACK TO s;");
+    run('VACUUM t');
+    run("INSERT INTO t SELECT 1000000 + n, 'in their place' FROM generate_series(1, 6000) n");
+    say_to($session, "SAVEPOINT u; INSERT INTO t SELECT -9000 - n, 'second' FROM generate_series(1, 500) n; RELEASE u;"
+          . 'COMMIT;');
+    $session->quit;
+    whole(100 + 500 + 6000 + 500, 'aborted subtransaction');
+    is(run('SET enable_seqscan = off; SELECT count(*) FROM t WHERE k BETWEEN -8999 AND -1000'),
+        0, 'none of its keys lead to the rows in their place');
+}
+
+# ---- 3. Flushed before this session reads the index, before a parallel plan, and when there are many ----
+
+fresh(100);
+is( run(<<'END'), "1\n5\n5", 'a transaction sees what it inserted');
+BEGIN;
+SET LOCAL enable_seqscan = off;
+INSERT INTO t VALUES (5, 'a');
+SELECT count(*) FROM t WHERE k = 5;
+INSERT INTO t SELECT 5, 'b' FROM generate_series(1, 4);
+SELECT count(*) FROM t WHERE k = 5;
+SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off;
+SELECT count(*) FROM t WHERE k = 5;
+COMMIT;
+END
+is( run(<<'END'), "Gather\n10000", 'and so do parallel workers');
+BEGIN;
+INSERT INTO t SELECT n + 100000, 'p' FROM generate_series(1, 10000) n;
+SET LOCAL max_parallel_workers_per_gather = 2; SET LOCAL min_parallel_index_scan_size = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL parallel_leader_participation = off;
+SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
+CREATE FUNCTION pg_temp.node() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+  FOR line IN EXPLAIN (COSTS off) SELECT count(v) FROM t WHERE k > 100000 LOOP
+    IF line LIKE '%Gather%' THEN RETURN 'Gather'; END IF;
+  END LOOP;
+  RETURN line;
+END $$;
+SELECT pg_temp.node();
+SELECT count(v) FROM t WHERE k > 100000;
+COMMIT;
+END
+whole(10105, 'read while it waited');
+fresh(0);
+run("SET omendb.insert_buffer_size = '64kB'; INSERT INTO t SELECT hashint8(n), 'x' FROM generate_series(1, 30000) n");
+whole(30000, 'more than the buffer holds');
+run("BEGIN; DELETE FROM t; INSERT INTO t SELECT n, 'x' FROM generate_series(1, 100) n; DELETE FROM t WHERE k > 50;"
+      . "COMMIT; VACUUM t;");
+whole(50, 'deleted while it waited');
+
+# ---- 4. Tied to the file of the relation ----
+
+fresh(100);
+run("BEGIN; INSERT INTO t SELECT n, 'a' FROM generate_series(1, 1000) n; REINDEX INDEX t_k;"
+      . "INSERT INTO t SELECT n, 'b' FROM generate_series(1, 1000) n; COMMIT;");
+whole(2100, 'REINDEX');
+run("BEGIN; INSERT INTO t SELECT n, 'a' FROM generate_series(1, 1000) n; TRUNCATE t;"
+      . "INSERT INTO t SELECT n, 'b' FROM generate_series(1, 1000) n; COMMIT;");
+whole(1000, 'TRUNCATE');
+run("BEGIN; INSERT INTO t SELECT n, 'a' FROM generate_series(1, 1000) n; SAVEPOINT s; TRUNCATE t;"
+      . "INSERT INTO t SELECT n, 'b' FROM generate_series(1, 500) n; ROLLBACK TO s;"
+      . "INSERT INTO t SELECT n, 'c' FROM generate_series(1, 100) n; COMMIT;");
+whole(2100, 'TRUNCATE undone');
+run("DROP TABLE t; BEGIN; CREATE TABLE t (k int8, v text); CREATE INDEX t_k ON t USING omendb (k);"
+      . "INSERT INTO t SELECT n, 'a' FROM generate_series(1, 1000) n; TRUNCATE t;"
+      . "INSERT INTO t SELECT n, 'b' FROM generate_series(1, 10) n; COMMIT;");
+whole(10, 'TRUNCATE in place');
+{
+    my $place = PostgreSQL::Test::Utils::tempdir_short;
+    $node->safe_psql('postgres', "CREATE TABLESPACE elsewhere LOCATION '$place'");
+    run("BEGIN; INSERT INTO t SELECT n, 'a' FROM generate_series(1, 1000) n; ALTER INDEX t_k SET TABLESPACE elsewhere;"
+          . "INSERT INTO t SELECT n, 'b' FROM generate_series(1, 1000) n; COMMIT;");
+    whole(2010, 'SET TABLESPACE');
+    run("ALTER INDEX t_k SET TABLESPACE pg_default; DROP TABLESPACE elsewhere;");
+}
+run("BEGIN; INSERT INTO t SELECT n, 'a' FROM generate_series(1, 1000) n; CLUSTER t USING t_k;"
+      . "INSERT INTO t SELECT n, 'b' FROM generate_series(1, 1000) n; COMMIT;");
+whole(4010, 'CLUSTER');
+is(run("BEGIN; INSERT INTO t SELECT n, 'a' FROM generate_series(1, 1000) n; DROP INDEX t_k; COMMIT;"), '', 'DROP INDEX');
+is( run("BEGIN; CREATE INDEX t_k ON t USING omendb (k); INSERT INTO t SELECT n, 'a' FROM generate_series(1, 1000) n;"
+          . 'COMMIT;'),
+    '', 'CREATE INDEX');
+whole(6010, 'index of the same transaction');
+run("CREATE TEMP TABLE tt (k int8) ON COMMIT DELETE ROWS; CREATE INDEX tt_k ON tt USING omendb (k);"
+      . "BEGIN; INSERT INTO tt SELECT generate_series(1, 1000); COMMIT; INSERT INTO tt SELECT generate_series(1, 1000);");
+is( run("CREATE TEMP TABLE tt (k int8) ON COMMIT DELETE ROWS; CREATE INDEX tt_k ON tt USING omendb (k);"
+          . "BEGIN; INSERT INTO tt SELECT generate_series(1, 1000); COMMIT; SELECT entries FROM omendb_stat_index('tt_k', true);"),
+    0, 'ON COMMIT DELETE ROWS');
+
+# ---- 5. Not for exclusion constraints ----
+
+run('CREATE TABLE once (k int8, EXCLUDE USING omendb (k WITH =))');
+{
+    my ($one, $two) = (session(), session());
+    say_to($one, 'BEGIN; INSERT INTO once SELECT generate_series(1, 100);');
+    $two->query_until(qr/waiting/, "\\echo waiting\nINSERT INTO once VALUES (50);\n");
+    $node->poll_query_until('postgres',
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO once%'")
+      or die 'nobody waits';
+    ok(1, 'another session waits for the transaction that inserted the key');
+    say_to($one, 'COMMIT;');
+    $two->quit;
+    $one->quit;
+    is(run('SELECT count(*) FROM once'), 100, 'and then its row is refused');
+}
+
+# ---- 6. A flush that fails aborts the transaction, even if somebody catches the error ----
+
+fresh(5000);
+is( run("BEGIN; SET LOCAL omendb.test_point = 'batch-written=error:3'; INSERT INTO t SELECT n, 'x' FROM generate_series(1, 50000) n; COMMIT"),
+    'ERROR: test point batch-written', 'a flush that fails at the commit');
+run('VACUUM t');
+whole(5000, 'and nothing is left of it but for VACUUM');
+is( run(<<'END'), 'ERROR: omendb: deferred inserts of this transaction failed before', 'a flush that fails, and is caught');
+BEGIN;
+INSERT INTO t SELECT n, 'x' FROM generate_series(1, 50000) n;
+SET LOCAL omendb.test_point = 'batch-written=error:3';
+SET LOCAL enable_seqscan = off;
+DO $$ BEGIN PERFORM count(*) FROM t WHERE k = 5; EXCEPTION WHEN OTHERS THEN NULL; END $$;
+COMMIT;
+END
+run('VACUUM t');
+whole(5000, 'is an error of the transaction');
+
+# ---- 7. Never for rows that may be killed while they are being inserted ----
+
+# As in PostgreSQL's insert-conflict-specconflict.spec: a session has put its row into the table and into t_k, and only
+# when it comes to the unique index does it learn that another was faster. It kills the row, whose TID VACUUM may give
+# away at once, and goes on with its transaction.
+run(<<'END');
+DROP TABLE t;
+-- Waits for the gate to open the n-th time that the session calls it.
+CREATE FUNCTION gate(int8) RETURNS int8 LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE n int := nullif(current_setting('test.gate', true), '')::int;
+BEGIN
+  IF n IS NOT NULL THEN
+    PERFORM set_config('test.gate', CASE WHEN n > 1 THEN (n - 1)::text ELSE '' END, false);
+    IF n = 1 THEN PERFORM pg_advisory_lock(1), pg_advisory_unlock(1); END IF;
+  END IF;
+  RETURN $1;
+END $$;
+CREATE TABLE t (u int8, k int8, v text);
+CREATE INDEX t_k ON t USING omendb (k);
+CREATE UNIQUE INDEX t_u ON t (gate(u));
+END
+foreach my $load (
+    "INSERT INTO t VALUES (1, %d, 'c') ON CONFLICT DO NOTHING",
+    "WITH w AS (INSERT INTO t VALUES (1, %d, 'c') ON CONFLICT (gate(u)) DO UPDATE SET v = 'd' RETURNING 1) SELECT * FROM w")
+{
+    run('TRUNCATE t');
+    my ($controller, $one) = (session(), session());
+    say_to($controller, 'SELECT pg_advisory_lock(1);');
+    say_to($one, "BEGIN; INSERT INTO t SELECT n, n, 'x' FROM generate_series(1000, 3000) n; SET test.gate = 2;");
+    $one->query_until(qr/sent/, "\\echo sent\n" . sprintf($load, 111) . ";\n");
+    $node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'advisory'")
+      or die 'nobody is at the gate';
+    run(sprintf($load, 222));
+    say_to($controller, 'SELECT pg_advisory_unlock(1);');
+    say_to($one, 'SELECT 1;');
+    run('VACUUM t');
+    run("INSERT INTO t SELECT n, 5000 + n, 'y' FROM generate_series(10000, 10010) n");
+    say_to($one, 'COMMIT;');
+    $_->quit foreach $controller, $one;
+    is(run('SET enable_seqscan = off; SELECT count(*) FROM t WHERE k = 111'), 0, 'the killed row is nowhere');
+    whole(1 + 2001 + 11, 'ON CONFLICT');
+}
+
+# ---- 9. All that inserts without being a plain INSERT ----
+
+fresh(100);
+run("COPY t FROM PROGRAM 'seq 1 5000 | sed s/\$/,c/' WITH (FORMAT csv)");
+whole(5100, 'COPY');
+run("DROP TABLE t; BEGIN; CREATE TABLE t (k int8, v text); CREATE INDEX t_k ON t USING omendb (k);"
+      . "COPY t FROM PROGRAM 'seq 1 5000 | sed s/\$/,c/' WITH (FORMAT csv, FREEZE); COMMIT");
+whole(5000, 'COPY FREEZE');
+run(<<'END');
+CREATE TABLE source (k int8);
+CREATE FUNCTION insert_it() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO t VALUES (NEW.k, 'by a trigger');
+  IF NEW.k % 10 = 0 THEN
+    BEGIN
+      INSERT INTO t VALUES (-NEW.k, 'undone');
+      RAISE EXCEPTION 'undone';
+    EXCEPTION WHEN raise_exception THEN NULL;
+    END;
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER insert_it AFTER INSERT ON source FOR EACH ROW EXECUTE FUNCTION insert_it();
+CREATE CONSTRAINT TRIGGER insert_it_late AFTER INSERT ON source DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW WHEN (NEW.k % 2 = 0) EXECUTE FUNCTION insert_it();
+INSERT INTO source SELECT generate_series(1, 1000);
+END
+whole(6500, 'triggers, also deferred ones');
+is( run(<<'END'), 100, 'a cursor that was open goes on with what it could see');
+BEGIN;
+SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
+DECLARE c CURSOR FOR SELECT k FROM t WHERE k BETWEEN 1001 AND 1100;
+INSERT INTO t SELECT n, 'later' FROM generate_series(1001, 1100) n;
+MOVE 10 IN c;
+INSERT INTO t SELECT n, 'later' FROM generate_series(1001, 1100) n;
+CREATE FUNCTION pg_temp.rest() RETURNS int LANGUAGE plpgsql AS $$
+DECLARE c refcursor := 'c'; k int8; n int := 10;
+BEGIN
+  LOOP FETCH c INTO k; EXIT WHEN NOT FOUND; n := n + 1; END LOOP;
+  RETURN n;
+END $$;
+SELECT pg_temp.rest();
+COMMIT;
+END
+whole(6700, 'cursor');
+is( run("BEGIN ISOLATION LEVEL SERIALIZABLE; INSERT INTO t SELECT n, 's' FROM generate_series(1, 300) n; COMMIT"),
+    '', 'serializable');
+whole(7000, 'serializable');
+
+# Partitions: rows routed to them, and moved from one to another.
+run(<<'END');
+DROP TABLE t;
+CREATE TABLE parted (k int8, v text) PARTITION BY RANGE (k);
+CREATE TABLE t PARTITION OF parted FOR VALUES FROM (0) TO (1000000);
+CREATE TABLE other PARTITION OF parted FOR VALUES FROM (-1000000) TO (0);
+CREATE INDEX t_k ON t USING omendb (k);
+CREATE INDEX other_k ON other USING omendb (k);
+INSERT INTO parted SELECT n, 'x' FROM generate_series(-5000, 4999) n;
+UPDATE parted SET k = -k WHERE k BETWEEN -1000 AND -1;
+END
+whole(6000, 'partitions');
+
+# Logical replication, in which another process inserts without a statement.
+{
+    my $subscriber = new_node('subscriber', streaming => 1, conf => "shared_preload_libraries = 'omendb'\nomendb.test_first_inserts = 0\n");
+    $subscriber->safe_psql('postgres',
+        'CREATE TABLE replicated (id int8 PRIMARY KEY, k int8); CREATE INDEX replicated_k ON replicated USING omendb (k)');
+    run('CREATE TABLE replicated (id int8 PRIMARY KEY, k int8)');
+    run('INSERT INTO replicated SELECT n, hashint8(n) FROM generate_series(1, 3000) n');
+    run('CREATE PUBLICATION p FOR TABLE replicated');
+    my $connection = $node->connstr . ' dbname=postgres';
+    $subscriber->safe_psql('postgres', "CREATE SUBSCRIPTION s CONNECTION '$connection' PUBLICATION p");
+    $subscriber->wait_for_subscription_sync($node, 's');
+    run('INSERT INTO replicated SELECT n, hashint8(n) FROM generate_series(3001, 6000) n;'
+          . 'UPDATE replicated SET k = k + 1 WHERE id % 10 = 0; DELETE FROM replicated WHERE id % 10 = 1');
+    $node->wait_for_catchup('s');
+    check_all($subscriber, 'subscriber');
+    one_answer($subscriber, 'SELECT id FROM replicated WHERE k > -3000000000', 'subscriber: one answer', '{index,bitmap}');
+    is($subscriber->safe_psql('postgres', 'SELECT count(*) FROM replicated'), 5400, 'subscriber: rows');
+    $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION s');
+    no_crash($subscriber, 'subscriber');
+    $subscriber->stop;
+}
+
+no_crash($node, 'primary');
+done_testing();
