@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "am/insert_buffer.h"
+#include "tree/log.h"
 
 #include "am/am.h"
 
@@ -14,6 +15,7 @@ extern "C" {
 #include "access/xlog.h"
 #include "commands/vacuum.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "nodes/pathnodes.h"
 #include "utils/builtins.h"
 #include "utils/index_selfuncs.h"
@@ -136,6 +138,7 @@ extern "C" {
 void _PG_init(void) {
   omendb::pg::Guarded([] {
     omendb::am::RegisterOptions();
+    if (process_shared_preload_libraries_in_progress) omendb::tree::RegisterResourceManager();
     omendb::am::InitInsertBuffer();
     omendb::hot::DefineSettings();
     omendb::pg::DefineTestSettings();

@@ -341,6 +341,11 @@ void FillGaps(uint64_t* values, const uint64_t* cls, uint32_t n) {
     if (cls[i] != kValue) values[i] = values[i - 1];
 }
 
+void FillTidNumbers(const Entries& entries, uint64_t span, uint64_t bias) {
+  for (uint32_t i = 0; i < entries.count; i++)
+    entries.tid_number[i] = TidBlock(entries.tid[i]) * (span + 1) + (TidOffset(entries.tid[i]) - bias);
+}
+
 // Turns TIDs into numbers, by the range of their offsets; of a part, by the range
 // of the node that it was a part of, so that the old line still fits.
 void NumberTids(const Entries& entries, const Node* inherited, NodePlan* plan) {
@@ -357,8 +362,7 @@ void NumberTids(const Entries& entries, const Node* inherited, NodePlan* plan) {
   }
   plan->tid_span = static_cast<uint16_t>(most - least);
   plan->tid_bias = static_cast<uint16_t>(least);
-  for (uint32_t i = 0; i < entries.count; i++)
-    entries.tid_number[i] = TidBlock(entries.tid[i]) * (most - least + 1) + (TidOffset(entries.tid[i]) - least);
+  FillTidNumbers(entries, plan->tid_span, plan->tid_bias);
 }
 
 // Where the packed words begin: at a cache line of the page.
@@ -449,6 +453,26 @@ uint32_t PlanPrefix(const Entries& entries, size_t max_bytes, uint32_t guess, No
   return fits;
 }
 
+namespace {
+
+// Writes the words of all columns of an image whose head is in place.
+void PackColumns(const Entries& entries, uint8_t* image) {
+  const NodeHeader& header = *reinterpret_cast<const NodeHeader*>(image);
+  const ColumnHeader* column = reinterpret_cast<const ColumnHeader*>(image + sizeof(NodeHeader));
+  const auto pack = [&](const uint64_t* array) {
+    if (header.count > 0)
+      PackColumn(array, header.count, *column, reinterpret_cast<uint64_t*>(image + column->data_offset));
+    column++;
+  };
+  for (int c = 0; c < entries.value_columns; c++) pack(entries.value[c]);
+  pack(entries.tid_number);
+  if (entries.inner) pack(entries.child);
+  for (int c = 0; c < entries.value_columns; c++)
+    if (header.class_columns >> c & 1) pack(entries.cls[c]);
+}
+
+}  // namespace
+
 void WriteNode(const Entries& entries, const NodePlan& plan, uint32_t level, const Key& low_fence,
                const Key* high_fence, uint8_t* out) {
   const size_t fence = FenceBytes(entries.key_columns);
@@ -478,16 +502,20 @@ void WriteNode(const Entries& entries, const NodePlan& plan, uint32_t level, con
   write_fence(out + fences, low_fence);
   if (high_fence != nullptr) write_fence(out + fences + fence, *high_fence);
 
-  int next = 0;
-  const auto pack = [&](const uint64_t* array) {
-    const ColumnHeader& column = plan.header[next++];
-    if (plan.count > 0) PackColumn(array, plan.count, column, reinterpret_cast<uint64_t*>(out + column.data_offset));
-  };
-  for (int c = 0; c < entries.value_columns; c++) pack(entries.value[c]);
-  pack(entries.tid_number);
-  if (entries.inner) pack(entries.child);
+  PackColumns(entries, out);
+}
+
+size_t NodeHeadBytes(const uint8_t* image) {
+  const NodeHeader& header = *reinterpret_cast<const NodeHeader*>(image);
+  return WordsOffset(header.columns + __builtin_popcountll(header.class_columns), header.key_columns);
+}
+
+void PackNode(const Entries& entries, uint8_t* image) {
+  const NodeHeader& header = *reinterpret_cast<const NodeHeader*>(image);
+  FillTidNumbers(entries, header.tid_span, header.tid_bias);
   for (int c = 0; c < entries.value_columns; c++)
-    if (plan.class_columns >> c & 1) pack(entries.cls[c]);
+    if (header.class_columns >> c & 1) FillGaps(entries.value[c], entries.cls[c], entries.count);
+  PackColumns(entries, image);
 }
 
 }  // namespace omendb::core

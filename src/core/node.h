@@ -226,6 +226,14 @@ uint32_t PlanPrefix(const Entries& entries, size_t max_bytes, uint32_t guess, No
 void WriteNode(const Entries& entries, const NodePlan& plan, uint32_t level, const Key& low_fence,
                const Key* high_fence, uint8_t* out);
 
+// The head of an image: header, column headers and fences, all but the packed words.
+size_t NodeHeadBytes(const uint8_t* image);
+
+// Packs entries behind a head that is in place already, as WriteNode did with the plan that
+// it came from: which line and which width a column has, the head says, so nothing is
+// fitted.  The entries must be the same.
+void PackNode(const Entries& entries, uint8_t* image);
+
 }  // namespace omendb::core
 
 #endif  // OMENDB_CORE_NODE_H

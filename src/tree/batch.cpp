@@ -5,10 +5,10 @@
 // with them.
 #include "tree/modify.h"
 
+#include "tree/log.h"
 #include "tree/search.h"
 
 extern "C" {
-#include "access/generic_xlog.h"
 #include "miscadmin.h"
 #include "storage/predicate.h"
 }
@@ -76,26 +76,30 @@ bool FitDelta(const NodePage& page, Page raw, size_t count) {
 }
 
 void AppendAll(const Index& index, Buffer buffer, const Rows& rows, size_t begin, size_t end) {
-  DeltaAppend append;
-  append.Begin(index, buffer);
+  Change change;
+  change.Begin(index, Action::kAppend);
+  change.BeginAppend(buffer);
   for (size_t i = begin; i < end; i++) {
     Entry entry;
     rows.EntryAt(i, &entry);
-    append.Add(entry);
+    change.Append(entry);
   }
-  append.Finish();
+  change.Finish();
 }
 
-void WriteMerged(const Index& index, Buffer buffer, const Entries& entries, const core::NodePlan& plan) {
+// Writes the page with all that it had and `more`.
+void WriteMerged(const Index& index, Buffer buffer, const Entries& entries, const core::NodePlan& plan,
+                 const Entries& more) {
   const NodePage page(BufferGetPage(buffer), index.shape);
   Key low, high;
   page.node().LowFence(&low);
   const Key* high_fence = page.node().HighFenceOrNull(&high);
-  GenericXLogState* state = GenericXLogStart(index.rel);
-  const Page image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
+  Change change;
+  change.Begin(index, Action::kMerge);
+  const Page image = change.RewriteAs(buffer, {0, page.entry_count(), &more});
   PutNode(image, entries, plan, 0, low, high_fence);
   SealPage(image, BufferGetBlockNumber(buffer));
-  GenericXLogFinish(state);
+  change.Finish();
 }
 
 // Merges rows into the page.  If they do not all fit but come behind all that it has,
@@ -119,7 +123,7 @@ size_t Merge(const Index& index, Buffer buffer, const Entries& more) {
     merged = all.count;
   }
   const bool fits = merged > old_count && plan.size <= most;
-  if (fits) WriteMerged(index, buffer, all.Slice(0, merged), plan);
+  if (fits) WriteMerged(index, buffer, all.Slice(0, merged), plan, more.Slice(0, merged - old_count));
   FreeEntries(&loaded);
   return fits ? merged - old_count : 0;
 }

@@ -1,10 +1,9 @@
 #include "tree/modify.h"
 
-#include "tree/killed.h"
+#include "tree/log.h"
 #include "tree/search.h"
 
 extern "C" {
-#include "access/generic_xlog.h"
 #include "storage/predicate.h"
 }
 
@@ -34,28 +33,6 @@ bool IsAppend(const NodePage& page, const Bound& bound) {
 
 }  // namespace
 
-void DeltaAppend::Begin(const Index& index, Buffer buffer) {
-  index_ = &index;
-  buffer_ = buffer;
-  state_ = GenericXLogStart(index.rel);
-  image_ = GenericXLogRegisterBuffer(state_, buffer, 0);
-}
-
-void DeltaAppend::Add(const Entry& entry) { AppendDelta(image_, index_->shape, entry); }
-
-void DeltaAppend::Finish() {
-  // Appending moves no entry, so hints remain true.
-  uint32 killed[KilledHints::kMaxWords];
-  const bool has_killed = MayHaveKilled(BufferGetPage(buffer_));
-  const uint32 words = has_killed ? KilledHints(BufferGetPage(buffer_)).Save(killed) : 0;
-  SealPage(image_, BufferGetBlockNumber(buffer_));
-  GenericXLogFinish(state_);
-  if (has_killed) {
-    KilledHints::Put(BufferGetPage(buffer_), killed, words);
-    MarkBufferDirtyHint(buffer_, true);
-  }
-}
-
 void LoadEntries(const NodePage& page, const Shape& shape, LoadedEntries* loaded, uint32 room) {
   AllocateEntries(page.node().count(), room, page, shape, loaded);
   loaded->entries.count =
@@ -80,11 +57,12 @@ bool MergeDelta(const Index& index, Buffer buffer) {
   if (fits) {
     Key low, high;
     page.node().LowFence(&low);
-    GenericXLogState* state = GenericXLogStart(index.rel);
-    const Page image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
+    Change change;
+    change.Begin(index, Action::kMerge);
+    const Page image = change.RewriteAs(buffer, {0, loaded.entries.count, nullptr});
     PutNode(image, loaded.entries, plan, page.level(), low, page.node().HighFenceOrNull(&high));
     SealPage(image, BufferGetBlockNumber(buffer));
-    GenericXLogFinish(state);
+    change.Finish();
     pg::ReachTestPoint(pg::TestPoint::kDeltaMerged);
   }
   FreeEntries(&loaded);
@@ -107,10 +85,11 @@ void Insert(const Index& index, const Entry& entry) {
     if (page.HasDeltaRoom() || MergeDelta(index, buffer)) {
       // Who has read this part of the key range has a predicate lock on the page.
       CheckForSerializableConflictIn(index.rel, nullptr, BufferGetBlockNumber(buffer));
-      DeltaAppend append;
-      append.Begin(index, buffer);
-      append.Add(entry);
-      append.Finish();
+      Change change;
+      change.Begin(index, Action::kAppend);
+      change.BeginAppend(buffer);
+      change.Append(entry);
+      change.Finish();
       ReleasePage(buffer);
       return;
     }

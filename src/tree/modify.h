@@ -9,10 +9,6 @@
 #include "tree/page.h"
 #include "tree/rows.h"
 
-extern "C" {
-#include "access/generic_xlog.h"
-}
-
 namespace omendb::tree {
 
 // All entries of a page, base and delta merged, in palloc'd memory, with room for more.
@@ -32,21 +28,6 @@ void Insert(const Index& index, const Entry& entry);
 // Inserts sorted rows: each leaf that gets some is locked and written once, or once more
 // for each time that it splits.
 void InsertRows(const Index& index, const Rows& rows);
-
-// Appends entries to the delta of a page that is locked exclusively and has room for them,
-// as one change: Begin, Add for each, Finish.
-class DeltaAppend {
- public:
-  void Begin(const Index& index, Buffer buffer);
-  void Add(const Entry& entry);
-  void Finish();
-
- private:
-  const Index* index_;
-  Buffer buffer_;
-  GenericXLogState* state_;
-  Page image_;
-};
 
 // Makes room in a page that is locked exclusively, by moving its delta into its
 // base.  Returns false, and changes nothing, if that would not give room for kMinDelta entries.

@@ -129,6 +129,13 @@ core::Tid DeltaTid(const uint8_t* entry, int values) {
   return static_cast<core::Tid>(LoadUnaligned<uint32>(at)) << core::kTidOffsetBits | LoadUnaligned<uint16>(at + 4);
 }
 uint8 DeltaClass(const uint8_t* entry, int values, int column) { return entry[8 * values + 6 + column]; }
+void DeltaKey(const uint8_t* entry, int values, int key_columns, Key* key) {
+  key->tid = DeltaTid(entry, values);
+  for (int c = 0; c < key_columns; c++) {
+    key->cls[c] = DeltaClass(entry, values, c);
+    key->ordinal[c] = LoadUnaligned<uint64>(entry + 8 * c);
+  }
+}
 
 }  // namespace
 
@@ -149,13 +156,7 @@ bool NodePage::HasDeltaRoom() const {
 core::Tid NodePage::DeltaTidAt(uint32_t rank) const { return DeltaTid(DeltaAt(rank), value_columns()); }
 
 void NodePage::DeltaKeyAt(uint32_t rank, Key* key) const {
-  const uint8_t* entry = DeltaAt(rank);
-  const int values = value_columns();
-  key->tid = DeltaTid(entry, values);
-  for (int c = 0; c < shape_.key_columns; c++) {
-    key->cls[c] = DeltaClass(entry, values, c);
-    key->ordinal[c] = LoadUnaligned<uint64>(entry + 8 * c);
-  }
+  DeltaKey(DeltaAt(rank), value_columns(), shape_.key_columns, key);
 }
 
 void NodePage::DeltaEntryAt(uint32_t rank, Entry* out) const {
@@ -239,37 +240,45 @@ void PutNode(Page page, const core::Entries& entries, const core::NodePlan& plan
   special->base_crc = BaseCrc(page);
 }
 
-void AppendDelta(Page page, const Shape& shape, const Entry& entry) {
+void EncodeDelta(const Shape& shape, bool inner, const Entry& entry, uint8_t* bytes) {
+  const int values = inner ? shape.key_columns : shape.value_columns;
+  for (int c = 0; c < values; c++, bytes += 8) {
+    const uint64 value = entry.cls[c] == core::kValue ? entry.value[c] : 0;
+    memcpy(bytes, &value, 8);
+  }
+  const uint32 block = static_cast<uint32>(core::TidBlock(entry.tid));
+  const uint16 offset = static_cast<uint16>(core::TidOffset(entry.tid));
+  memcpy(bytes, &block, 4);
+  memcpy(bytes + 4, &offset, 2);
+  memcpy(bytes + 6, entry.cls, static_cast<size_t>(values));
+  if (inner) memcpy(bytes + 6 + values, &entry.child, 4);
+}
+
+void AppendEncodedDelta(Page page, const Shape& shape, const uint8_t* bytes) {
   const PageHeader header = reinterpret_cast<PageHeader>(page);
   PageSpecial* special = SpecialOf(page);
   const NodePage view(page, shape);
-  const int values = view.value_columns();
 
   Key key;
   Bound bound;
-  EntryKey(entry, shape, &key);
+  DeltaKey(bytes, view.value_columns(), shape.key_columns, &key);
   core::SetBoundBefore(&bound, key, shape.key_columns);
   const uint32_t rank = view.DeltaLowerBound(bound);
   const uint32_t count = special->delta_count;
 
   header->pd_upper = static_cast<LocationIndex>(header->pd_upper - view.delta_stride());
-  uint8_t* at = reinterpret_cast<uint8_t*>(page) + header->pd_upper;
-  for (int c = 0; c < values; c++, at += 8) {
-    const uint64 value = entry.cls[c] == core::kValue ? entry.value[c] : 0;
-    memcpy(at, &value, 8);
-  }
-  const uint32 block = static_cast<uint32>(core::TidBlock(entry.tid));
-  const uint16 offset = static_cast<uint16>(core::TidOffset(entry.tid));
-  memcpy(at, &block, 4);
-  memcpy(at + 4, &offset, 2);
-  memcpy(at + 6, entry.cls, static_cast<size_t>(values));
-  if (view.inner()) memcpy(at + 6 + values, &entry.child, 4);
-
+  memcpy(page + header->pd_upper, bytes, view.delta_stride());
   uint8_t* order = reinterpret_cast<uint8_t*>(page) + SizeOfPageHeaderData + view.node().header().size;
   memmove(order + rank + 1, order + rank, count - rank);
   order[rank] = static_cast<uint8_t>(count);
   header->pd_lower++;
   special->delta_count++;
+}
+
+void AppendDelta(Page page, const Shape& shape, const Entry& entry) {
+  uint8_t bytes[9 * core::kMaxValueColumns + 10];
+  EncodeDelta(shape, NodePage(page, shape).inner(), entry, bytes);
+  AppendEncodedDelta(page, shape, bytes);
 }
 
 void InitMetaPage(Page page, const Shape& shape) {

@@ -187,6 +187,10 @@ void PutNode(Page page, const core::Entries& entries, const core::NodePlan& plan
              const core::Key& low, const core::Key* high);
 // REQUIRES: HasDeltaRoom().
 void AppendDelta(Page page, const Shape& shape, const Entry& entry);
+// The same in two steps, the first of which needs no page: `bytes` has room for
+// NodePage::DeltaStride.
+void EncodeDelta(const Shape& shape, bool inner, const Entry& entry, uint8_t* bytes);
+void AppendEncodedDelta(Page page, const Shape& shape, const uint8_t* bytes);
 void InitMetaPage(Page page, const Shape& shape);
 void InitDeletedPage(Page page, BlockNumber left, BlockNumber right, FullTransactionId safe_xid);
 // Computes the page's checksums: the last thing done to an image.  The base's

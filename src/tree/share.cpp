@@ -9,12 +9,12 @@
 // finds the sibling's low fence below the bound it comes with, and skips what it
 // has read; one that arrives at the page afterwards finds its bound at or above
 // the high fence, and moves right, as after a split.
+#include "tree/log.h"
 #include "tree/modify.h"
 
 #include "tree/search.h"
 
 extern "C" {
-#include "access/generic_xlog.h"
 #include "storage/predicate.h"
 }
 
@@ -134,15 +134,18 @@ bool ShareWithRight(const Index& index, Buffer buffer) {
       const Key* parent_fence = parent.node().HighFenceOrNull(&parent_high);
 
       pg::ReachTestPoint(pg::TestPoint::kShareLocked);
-      GenericXLogState* state = GenericXLogStart(index.rel);
-      const Page image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
-      const Page right_image = GenericXLogRegisterBuffer(state, right_buffer, GENERIC_XLOG_FULL_IMAGE);
-      const Page parent_image = GenericXLogRegisterBuffer(state, parent_buffer, GENERIC_XLOG_FULL_IMAGE);
+      const uint32 left_count = page.entry_count();
+      const Entries moved = all.Slice(shared.at, left_count);
+      Change change;
+      change.Begin(index, Action::kShare);
+      const Page image = change.RewriteAs(buffer, {0, shared.at, nullptr});
+      const Page right_image = change.RewriteAs(right_buffer, {0, right.entry_count(), &moved});
+      const Page parent_image = change.Rewrite(parent_buffer);
       PutAndSeal(image, page, all.Slice(0, shared.at), shared.left_plan, low, &separator, buffer);
       PutAndSeal(right_image, right, all.Slice(shared.at, all.count), shared.right_plan, separator, right_fence,
                  right_buffer);
       PutAndSeal(parent_image, parent, downlinks.entries, parent_plan, parent_low, parent_fence, parent_buffer);
-      GenericXLogFinish(state);
+      change.Finish();
       // As in a split: who has read what moved has a lock on the page that it was on.
       PredicateLockPageSplit(index.rel, BufferGetBlockNumber(buffer), BufferGetBlockNumber(right_buffer));
       pg::ReachTestPoint(pg::TestPoint::kShareWritten);

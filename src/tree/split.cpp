@@ -1,10 +1,10 @@
 #include "tree/modify.h"
 
+#include "tree/log.h"
 #include "tree/options.h"
 #include "tree/search.h"
 
 extern "C" {
-#include "access/generic_xlog.h"
 #include "storage/predicate.h"
 }
 
@@ -31,6 +31,10 @@ struct Split {
   uint32 level;
   Half left, right;
   LoadedEntries loaded;
+  // Of a page whose delta was merged: what the left half has of it, and of those to come.
+  bool merged;
+  Recode left_recode;
+  Entries left_more;
 };
 
 bool Fits(const Half& half, const Shape& shape, bool inner) { return half.plan.size <= MaxImageBytes(shape, inner); }
@@ -47,9 +51,22 @@ void SetSeparator(Split* split, uint32 at) {
     core::MakeSeparator(left, right, entries.key_columns, &split->separator);
 }
 
+// How many of the sorted entries are below entry `at` of others.
+uint32 EntriesBelow(const Entries& entries, const Entries& others, uint32 at) {
+  uint32 low = 0, high = entries.count;
+  while (low < high) {
+    const uint32 middle = low + (high - low) / 2;
+    if (core::CompareEntries(entries, middle, others, at) < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
 // Divides base and delta, merged, before entry `at`; the left plan is made.  False if a
 // half would not fit a page.
-bool DivideMergedAt(const Index& index, uint32 at, uint32 most, Split* split) {
+bool DivideMergedAt(const Index& index, uint32 at, uint32 most, const Entries* more, Split* split) {
   const Entries& all = split->loaded.entries;
   if (all.count - at > most) return false;
   core::PlanNode(all.Slice(at, all.count), nullptr, &split->right.plan);
@@ -58,6 +75,10 @@ bool DivideMergedAt(const Index& index, uint32 at, uint32 most, Split* split) {
   split->right.base = all.Slice(at, all.count);
   split->left.delta_begin = split->left.delta_end = split->right.delta_begin = split->right.delta_end = 0;
   SetSeparator(split, at);
+  const uint32 came = more != nullptr ? EntriesBelow(*more, all, at) : 0;
+  if (came > 0) split->left_more = more->Slice(0, came);
+  split->left_recode = {0, at - came, came > 0 ? &split->left_more : nullptr};
+  split->merged = true;
   return true;
 }
 
@@ -75,10 +96,10 @@ bool DivideMerged(const Index& index, const NodePage& page, bool appending, cons
     const size_t fill = FillBytes(index.rel, kPageCapacity, MaxImageBytes(index.shape, page.inner()));
     const uint32 most_left = Min(all.count - 1, most);
     const uint32 at = core::PlanPrefix(all.Slice(0, most_left), fill, most_left, &split->left.plan);
-    if (DivideMergedAt(index, at, most, split)) return true;
+    if (DivideMergedAt(index, at, most, more, split)) return true;
   }
   core::PlanNode(all.Slice(0, middle), nullptr, &split->left.plan);
-  if (DivideMergedAt(index, middle, most, split)) return true;
+  if (DivideMergedAt(index, middle, most, more, split)) return true;
   FreeEntries(&split->loaded);
   return false;
 }
@@ -178,10 +199,11 @@ void SplitRoot(const Index& index, Buffer buffer, const NodePage& page, const Sp
   NodePlan plan;
   core::PlanNode(downlinks, nullptr, &plan);
 
-  GenericXLogState* state = GenericXLogStart(index.rel);
-  const Page left_image = GenericXLogRegisterBuffer(state, left, GENERIC_XLOG_FULL_IMAGE);
-  const Page right_image = GenericXLogRegisterBuffer(state, right, GENERIC_XLOG_FULL_IMAGE);
-  const Page root_image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
+  Change change;
+  change.Begin(index, Action::kSplitRoot);
+  const Page left_image = change.Rewrite(left);
+  const Page right_image = change.Rewrite(right);
+  const Page root_image = change.Rewrite(buffer);
   InitPage(left_image, InvalidBlockNumber, right_block, 0);
   WriteHalf(left_image, index, page, split, split.left, split.low, &split.separator, left_block);
   InitPage(right_image, left_block, InvalidBlockNumber, 0);
@@ -189,7 +211,7 @@ void SplitRoot(const Index& index, Buffer buffer, const NodePage& page, const Sp
   InitPage(root_image, InvalidBlockNumber, InvalidBlockNumber, 0);
   PutNode(root_image, downlinks, plan, split.level + 1, split.low, nullptr);
   SealPage(root_image, kRootBlock);
-  GenericXLogFinish(state);
+  change.Finish();
   if (split.level == 0) {
     PredicateLockPageSplit(index.rel, kRootBlock, left_block);
     PredicateLockPageSplit(index.rel, kRootBlock, right_block);
@@ -227,14 +249,14 @@ void InsertDownlink(const Index& index, Buffer left, uint32 parent_level, const 
       SplitPage(index, buffer, last);
       continue;
     }
-    GenericXLogState* state = GenericXLogStart(index.rel);
-    const Page parent_image = GenericXLogRegisterBuffer(state, buffer, 0);
-    const Page left_image = GenericXLogRegisterBuffer(state, left, 0);
-    AppendDelta(parent_image, index.shape, entry);
-    SealPage(parent_image, BufferGetBlockNumber(buffer));
+    Change change;
+    change.Begin(index, Action::kDownlink);
+    change.BeginAppend(buffer);
+    change.Append(entry);
+    const Page left_image = change.Patch(left);
     SpecialOf(left_image)->flags &= static_cast<uint16>(~kIncompleteSplit);
     SealPage(left_image, BufferGetBlockNumber(left));
-    GenericXLogFinish(state);
+    change.Finish();
     pg::ReachTestPoint(pg::TestPoint::kDownlinkInserted);
     ReleasePage(buffer);
     return;
@@ -246,6 +268,7 @@ void BeginSplit(const NodePage& page, Split* split) {
   page.node().LowFence(&split->low);
   split->high_fence = page.node().HighFenceOrNull(&split->high);
   split->level = page.level();
+  split->merged = false;
 }
 
 // Writes both halves and completes the split; lock and pin are gone afterwards.
@@ -268,19 +291,20 @@ void WriteSplit(const Index& index, Buffer buffer, Split* divided) {
   if (BufferIsValid(right_buffer) && SpecialOf(BufferGetPage(right_buffer))->left != block)
     ReportCorruption(index.rel, right, "its left link does not lead back");
 
-  GenericXLogState* state = GenericXLogStart(index.rel);
-  const Page left_image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
-  const Page new_image = GenericXLogRegisterBuffer(state, new_buffer, GENERIC_XLOG_FULL_IMAGE);
+  Change change;
+  change.Begin(index, Action::kSplit);
+  const Page left_image = split.merged ? change.RewriteAs(buffer, split.left_recode) : change.Rewrite(buffer);
+  const Page new_image = change.Rewrite(new_buffer);
   InitPage(left_image, left, new_block, kIncompleteSplit);
   WriteHalf(left_image, index, page, split, split.left, split.low, &split.separator, block);
   InitPage(new_image, block, right, 0);
   WriteHalf(new_image, index, page, split, split.right, split.separator, split.high_fence, new_block);
   if (BufferIsValid(right_buffer)) {
-    const Page right_image = GenericXLogRegisterBuffer(state, right_buffer, 0);
+    const Page right_image = change.Patch(right_buffer);
     SpecialOf(right_image)->left = new_block;
     SealPage(right_image, right);
   }
-  GenericXLogFinish(state);
+  change.Finish();
   if (split.level == 0) PredicateLockPageSplit(index.rel, block, new_block);
   if (BufferIsValid(right_buffer)) ReleasePage(right_buffer);
   ReleasePage(new_buffer);

@@ -8,12 +8,12 @@
 // outside the fences they expected; either starts again from the root.
 #include <initializer_list>
 
+#include "tree/log.h"
 #include "tree/modify.h"
 
 #include "tree/search.h"
 
 extern "C" {
-#include "access/generic_xlog.h"
 #include "miscadmin.h"
 #include "storage/predicate.h"
 }
@@ -155,26 +155,27 @@ bool GiveRange(const Index& index, const Neighbourhood& pages, bool to_right, co
   const bool leaf = !page.inner();
 
   pg::ReachTestPoint(pg::TestPoint::kUnlinkLocked);
-  GenericXLogState* state = GenericXLogStart(index.rel);
+  Change change;
+  change.Begin(index, Action::kUnlink);
   if (BufferIsValid(pages.left)) {
-    const Page image = GenericXLogRegisterBuffer(state, pages.left, to_right ? 0 : GENERIC_XLOG_FULL_IMAGE);
+    const Page image = to_right ? change.Patch(pages.left) : change.Rewrite(pages.left);
     SpecialOf(image)->right = page.right();
     if (!to_right) WriteHeir(index, image, sibling, heir, sibling_low, page_fence);
     SealPage(image, page.left());
   }
   if (BufferIsValid(pages.right)) {
-    const Page image = GenericXLogRegisterBuffer(state, pages.right, to_right ? GENERIC_XLOG_FULL_IMAGE : 0);
+    const Page image = to_right ? change.Rewrite(pages.right) : change.Patch(pages.right);
     SpecialOf(image)->left = page.left();
     if (to_right) WriteHeir(index, image, sibling, heir, low, sibling_fence);
     SealPage(image, page.right());
   }
-  const Page page_image = GenericXLogRegisterBuffer(state, pages.page, GENERIC_XLOG_FULL_IMAGE);
+  const Page page_image = change.Rewrite(pages.page);
   InitDeletedPage(page_image, page.left(), page.right(), ReadNextFullTransactionId());
   SealPage(page_image, block);
-  const Page parent_image = GenericXLogRegisterBuffer(state, pages.parent, GENERIC_XLOG_FULL_IMAGE);
+  const Page parent_image = change.Rewrite(pages.parent);
   PutNode(parent_image, *links, parent_plan, parent.level(), parent_low, parent_fence);
   SealPage(parent_image, BufferGetBlockNumber(pages.parent));
-  GenericXLogFinish(state);
+  change.Finish();
   // Inserts into the page's range go to the heir.
   if (leaf) PredicateLockPageCombine(index.rel, block, BufferGetBlockNumber(heir_buffer));
   pg::ReachTestPoint(pg::TestPoint::kUnlinkWritten);
@@ -266,9 +267,10 @@ void CollapseRoot(const Index& index) {
         page.node().LowFence(&low);
         if (plan.size + page.delta_count() * (page.delta_stride() + 1) <= kPageCapacity) {
           pg::ReachTestPoint(pg::TestPoint::kCollapseLocked);
-          GenericXLogState* state = GenericXLogStart(index.rel);
-          const Page root_image = GenericXLogRegisterBuffer(state, root, GENERIC_XLOG_FULL_IMAGE);
-          const Page child_image = GenericXLogRegisterBuffer(state, child, GENERIC_XLOG_FULL_IMAGE);
+          Change change;
+          change.Begin(index, Action::kCollapse);
+          const Page root_image = change.Rewrite(root);
+          const Page child_image = change.Rewrite(child);
           InitPage(root_image, InvalidBlockNumber, InvalidBlockNumber, 0);
           PutNode(root_image, base.entries, plan, page.level(), low, nullptr);
           for (uint32 rank = 0; rank < page.delta_count(); rank++) {
@@ -279,7 +281,7 @@ void CollapseRoot(const Index& index) {
           SealPage(root_image, kRootBlock);
           InitDeletedPage(child_image, InvalidBlockNumber, InvalidBlockNumber, ReadNextFullTransactionId());
           SealPage(child_image, block);
-          GenericXLogFinish(state);
+          change.Finish();
           if (level == 0) PredicateLockPageCombine(index.rel, block, kRootBlock);
           pg::ReachTestPoint(pg::TestPoint::kCollapseWritten);
           done = true;

@@ -1,10 +1,10 @@
 #include "tree/vacuum.h"
 
+#include "tree/log.h"
 #include "tree/modify.h"
 #include "tree/search.h"
 
 extern "C" {
-#include "access/generic_xlog.h"
 #include "commands/vacuum.h"
 #include "storage/indexfsm.h"
 #include "storage/lmgr.h"
@@ -59,11 +59,12 @@ LeafOutcome CleanLeaf(const Index& index, Buffer buffer, IndexBulkDeleteCallback
     Key low, high;
     page.node().LowFence(&low);
     const Key* high_fence = page.node().HighFenceOrNull(&high);
-    GenericXLogState* state = GenericXLogStart(index.rel);
-    const Page image = GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE);
+    Change change;
+    change.Begin(index, Action::kClean);
+    const Page image = change.Rewrite(buffer);
     PutNode(image, loaded.entries, plan, 0, low, high_fence);
     SealPage(image, BufferGetBlockNumber(buffer));
-    GenericXLogFinish(state);
+    change.Finish();
     pg::ReachTestPoint(pg::TestPoint::kLeafCleaned);
   }
   *left_over = loaded.entries.count;
@@ -176,11 +177,12 @@ void RecyclePages(const Index& index, BufferAccessStrategy strategy, IndexBulkDe
 
   const Buffer meta = GetPage(index.rel, index.shape, kMetaBlock, BUFFER_LOCK_EXCLUSIVE);
   if (MetaBodyOf(BufferGetPage(meta))->deleted_pages != deleted) {
-    GenericXLogState* state = GenericXLogStart(index.rel);
-    const Page image = GenericXLogRegisterBuffer(state, meta, 0);
+    Change change;
+    change.Begin(index, Action::kCount);
+    const Page image = change.Patch(meta);
     MetaBodyOf(image)->deleted_pages = deleted;
     SealPage(image, kMetaBlock);
-    GenericXLogFinish(state);
+    change.Finish();
     pg::ReachTestPoint(pg::TestPoint::kRecycleCounted);
   }
   ReleasePage(meta);

@@ -29,7 +29,7 @@ my @clusters = (
         name => 'checksums',
         streaming => 1,
         extra => ['--data-checksums'],
-        conf => "shared_preload_libraries = 'omendb'\nwal_compression = on\nwal_consistency_checking = 'generic'\n"
+        conf => "shared_preload_libraries = 'omendb'\nwal_compression = on\nwal_consistency_checking = 'all'\n"
     },
     {
         name => 'hints',

@@ -55,7 +55,7 @@ END
 
 my $old = new_node('old', streaming => 1, conf => <<'END');
 shared_preload_libraries = 'omendb'
-wal_consistency_checking = 'generic'
+wal_consistency_checking = 'all'
 autovacuum = off
 wal_keep_size = 1GB
 max_wal_size = 512MB

@@ -1,0 +1,111 @@
+// Atomic changes of pages, and what is written of them to the WAL.
+//
+// Where omendb is in shared_preload_libraries it has a resource manager of its own, whose
+// records say what a change was: "these entries were appended", "this leaf was encoded
+// anew with these in addition".  Elsewhere it is generic WAL, which finds out which bytes
+// changed.  The pages are the same, bit for bit.
+//
+// A record of ours is
+//
+//   main data   one PageOp a block
+//   block data  kImage   nothing: the page's full image comes with the block
+//               kPatch   fragments: offset (2), length (2), bytes
+//               kAppend  delta entries, encoded as on the page (tree/page.h)
+//               kRecode  RecodeHeader | head of the new node image | node image of `more`
+//
+// and its info is the Action.  All of it is physical: replay computes no model.  A recoded
+// page is decoded, merged with what was added, and packed as the new head says; and if the
+// result has another checksum than the record, replay stops.
+#ifndef OMENDB_TREE_LOG_H
+#define OMENDB_TREE_LOG_H
+
+#include "tree/page.h"
+
+extern "C" {
+#include "access/generic_xlog.h"
+#include "access/rmgr.h"
+}
+
+namespace omendb::tree {
+
+// What a change is for: the info of its record.
+enum class Action : uint8 {
+  kAppend = 0x00,     // entries to a delta
+  kMerge = 0x10,      // entries into a base
+  kSplit = 0x20,      // a page in two; the downlink is missing
+  kSplitRoot = 0x30,  // the tree becomes higher
+  kDownlink = 0x40,   // completes a split
+  kShare = 0x50,      // entries move to the right sibling
+  kClean = 0x60,      // VACUUM removes entries
+  kUnlink = 0x70,     // a page leaves the tree
+  kCollapse = 0x80,   // the tree becomes lower
+  kCount = 0x90,      // of deleted pages, in the metapage
+};
+
+enum class PageOp : uint8 { kImage, kPatch, kAppend, kRecode };
+
+// Which entries a page has after a change: those in [keep_begin, keep_end) of the ones it
+// had, base and delta merged, and more.
+struct Recode {
+  uint32 keep_begin, keep_end;
+  const core::Entries* more;  // sorted; or null
+};
+
+class Change {
+ public:
+  static constexpr int kMaxPages = 4;
+
+  // One at a time.  An error between Begin and Finish leaves all pages as they were.
+  void Begin(const Index& index, Action action);
+  // Registers a page that is locked exclusively, and returns a copy to be changed:
+  // most of it, or a few bytes.
+  Page Rewrite(Buffer buffer) { return Register(buffer, PageOp::kImage); }
+  Page Patch(Buffer buffer) { return Register(buffer, PageOp::kPatch); }
+  // The copy gets a node (PutNode) whose entries are as `recode` says, or a new page's.
+  Page RewriteAs(Buffer buffer, const Recode& recode);
+  // Registers a page of which nothing changes but that entries come to its delta, for
+  // which it has room.
+  void BeginAppend(Buffer buffer);
+  void Append(const Entry& entry);
+  // Writes pages and WAL.  Every copy was sealed.
+  void Finish();
+
+ private:
+  struct Part {
+    Buffer buffer;
+    PageOp op;
+    uint32 bytes;  // of block data
+  };
+
+  Page Register(Buffer buffer, PageOp op);
+  void Apply(int i) const;
+
+  Index index_;
+  Action action_;
+  int parts_;
+  Part part_[kMaxPages];
+  GenericXLogState* generic_;  // null where our own resource manager writes, or nobody
+};
+
+// Registers the resource manager, and the setting that says its number.  REQUIRES: the
+// library is being preloaded.
+void RegisterResourceManager();
+
+// redo.cpp
+extern const RmgrData kResourceManager;
+
+// For both: how block data are applied to a page, which is sealed then.
+void ApplyAppended(Page page, BlockNumber block, const char* data, Size bytes);
+void ApplyRecoded(Page page, BlockNumber block, const char* data, Size bytes);
+
+struct RecodeHeader {
+  PageSpecial special;  // of the new page, checksums included
+  uint16 keep_begin, keep_end;
+  uint16 head_bytes;
+  uint16 more_bytes;  // 0: none
+};
+static_assert(sizeof(RecodeHeader) == 32);
+
+}  // namespace omendb::tree
+
+#endif  // OMENDB_TREE_LOG_H
