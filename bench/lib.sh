@@ -29,7 +29,7 @@ unset ${!PG*}
 export LC_ALL=C
 
 # shellcheck disable=SC2034
-packages_build=(make g++ libxsimd-dev xz-utils)
+packages_build=(make g++ libboost-dev libxsimd-dev xz-utils)
 # shellcheck disable=SC2034
 packages_test=(cmake clang libclang-rt-14-dev libgtest-dev libbenchmark-dev libpq-dev perl libipc-run-perl)
 

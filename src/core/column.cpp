@@ -24,15 +24,22 @@ struct ResidualRange {
   i128 min, max;
 };
 
-ResidualRange MeasureResiduals(const uint64_t* values, uint32_t n, const LinearModel& model, uint64_t span) {
+// Stops early, with a part of the range, once that spans more than `most`.
+ResidualRange MeasureResiduals(const uint64_t* values, uint32_t n, const LinearModel& model, uint64_t span,
+                               uint64_t most) {
+  constexpr uint32_t kStride = 64;
   const uint64_t first = values[0];
   // Both terms below 2^62 in magnitude: 64-bit arithmetic is exact.
   if (span < (uint64_t{1} << 61)) {
     int64_t min = INT64_MAX, max = INT64_MIN;
-    for (uint32_t i = 0; i < n; i++) {
-      const int64_t r = static_cast<int64_t>(values[i] - first - model.Predict(i));
-      min = r < min ? r : min;
-      max = r > max ? r : max;
+    for (uint32_t begin = 0; begin < n; begin += kStride) {
+      const uint32_t end = n - begin < kStride ? n : begin + kStride;
+      for (uint32_t i = begin; i < end; i++) {
+        const int64_t r = static_cast<int64_t>(values[i] - first - model.Predict(i));
+        min = r < min ? r : min;
+        max = r > max ? r : max;
+      }
+      if (static_cast<uint64_t>(max) - static_cast<uint64_t>(min) > most) break;
     }
     return {min, max};
   }
@@ -59,7 +66,10 @@ bool TryModel(const uint64_t* values, uint32_t n, uint64_t span, const LinearMod
   const i128 last = PredictExactly(model, n - 1);
   const i128 magnitude = last < 0 ? -last : last;
   if (magnitude > 2 * static_cast<i128>(span) || magnitude > static_cast<i128>(UINT64_MAX)) return false;
-  const ResidualRange range = MeasureResiduals(values, n, model, span);
+  // Wider than this, it is of no use.
+  const uint32_t widest = prefer_on_tie ? best->width : best->width - 1;
+  const uint64_t most = widest >= 64 ? UINT64_MAX : (uint64_t{1} << widest) - 1;
+  const ResidualRange range = MeasureResiduals(values, n, model, span, most);
   if (range.max - range.min > static_cast<i128>(UINT64_MAX)) return false;
   const uint32_t width = WidthOf(static_cast<uint64_t>(range.max - range.min));
   if (width > best->width || (width == best->width && !prefer_on_tie)) return false;

@@ -65,7 +65,9 @@ uint32 LikelyCapacity(const NodePage& page, const Shape& shape) {
   const uint32 count = page.node().count();
   const size_t bytes_each = count < kFew ? kUsualBytes * static_cast<size_t>(shape.value_columns + 1) : 0;
   const size_t most = MaxImageBytes(shape, false);
-  const size_t capacity = bytes_each > 0 ? most / bytes_each : count * most / page.node().header().size;
+  const size_t head = core::NodeHeadBytes(reinterpret_cast<const uint8_t*>(&page.node().header()));
+  const size_t capacity = bytes_each > 0 ? most / bytes_each
+                                         : count * (most - head) / (page.node().header().size - head + 1);
   return static_cast<uint32>(Min(capacity, static_cast<size_t>(MaxPageEntries())));
 }
 
@@ -159,7 +161,7 @@ size_t InsertIntoLeaf(const Index& index, Buffer buffer, const Rows& rows, size_
   Batch batch;
   CopyRows(rows, begin, begin + Min(end - begin, room), index.shape, &batch);
   size_t done = 0;
-  if (old_count + batch.entries.count <= capacity + capacity / 8 || old_count < capacity / 2)
+  if (old_count + batch.entries.count <= capacity + capacity / 32 || old_count < capacity / 2)
     done = Merge(index, buffer, batch.entries);
   if (done > 0)
     ReleasePage(buffer);

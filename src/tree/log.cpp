@@ -49,6 +49,11 @@ class PatchWriter {
     const auto equal = [&](uint32 i) { return i >= old_begin && i < old_end && old_page[i] == page[i]; };
     uint32 i = begin;
     while (i < end) {
+      // Most of a page is as it was.
+      while (i + sizeof(uint64) <= end && i >= old_begin && i + sizeof(uint64) <= old_end &&
+             memcmp(old_page + i, page + i, sizeof(uint64)) == 0)
+        i += sizeof(uint64);
+      if (i >= end) break;
       if (equal(i)) {
         i++;
         continue;
