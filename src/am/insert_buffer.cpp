@@ -9,12 +9,13 @@
 #include "pg/test_build.h"
 
 extern "C" {
+#include "access/heapam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
-#include "tcop/pquery.h"
 #include "tcop/utility.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -26,19 +27,13 @@ uint64 deferred_entries;
 
 namespace {
 
-int insert_buffer_kb;
-constexpr int kDefaultSizeKb = 64 * 1024;
-constexpr int kLeastSizeKb = 64;
-
-// A transaction that inserts fewer rows than this inserts them at once: nothing is won
-// by waiting.
-constexpr uint32 kFirstAtOnce = 16;
-
 // Rows of one subtransaction, from `begin` to the next segment.
 struct Segment {
   SubTransactionId subtransaction;
   size_t begin;
 };
+
+}  // namespace
 
 // What waits for one file of an index.
 struct IndexBuffer {
@@ -52,14 +47,22 @@ struct IndexBuffer {
   int segment_count, segment_capacity;
 };
 
+namespace {
+
+int insert_buffer_kb;
+constexpr int kDefaultSizeKb = 64 * 1024;
+constexpr int kLeastSizeKb = 64;
+
+// A transaction that inserts fewer rows than this inserts them at once: nothing is won
+// by waiting.
+constexpr uint32 kFirstAtOnce = 16;
+
 IndexBuffer* buffers;     // of the current transaction
 MemoryContext context;    // theirs
 bool flushing;            // a flush began, and has not ended
 bool at_once;             // until the transaction ends
-int speculative_depth;    // statements with ON CONFLICT that are being executed
 
 ExecutorStart_hook_type next_executor_start;
-ExecutorEnd_hook_type next_executor_end;
 ProcessUtility_hook_type next_process_utility;
 
 void ExpectWhole() {
@@ -177,21 +180,23 @@ void EndTransaction() {
   deferred_entries = 0;
   flushing = false;
   at_once = false;
-  speculative_depth = 0;
 }
 
-// Whether rows of a statement may be killed right after they were inserted.
-bool IsSpeculative(const PlannedStmt* statement) {
-  const auto is_speculative = [](const Plan* plan) {
-    return plan != nullptr && IsA(plan, ModifyTable) &&
-           reinterpret_cast<const ModifyTable*>(plan)->onConflictAction != ONCONFLICT_NONE;
-  };
-  if (is_speculative(statement->planTree)) return true;
-  if (!statement->hasModifyingCTE) return false;
-  ListCell* cell;
-  foreach (cell, statement->subplans)
-    if (is_speculative(static_cast<const Plan*>(lfirst(cell)))) return true;
-  return false;
+// Whether the row was inserted speculatively, and may be killed before the statement ends.
+// It is in the table, and while its page is pinned nobody moves it.
+bool IsSpeculative(Relation heap, ItemPointer tid, Buffer* recent) {
+  // What other table access methods do to their rows is not known.
+  if (heap->rd_tableam != GetHeapamTableAmRoutine()) return true;
+  const BlockNumber block = ItemPointerGetBlockNumber(tid);
+  if (!BufferIsValid(*recent) || BufferIsLocal(*recent) || !pg::PinRecentBuffer(heap, block, *recent))
+    *recent = ReadBuffer(heap, block);
+  const Page page = BufferGetPage(*recent);
+  const ItemId item = PageGetItemId(page, ItemPointerGetOffsetNumber(tid));
+  // CREATE INDEX CONCURRENTLY may give us a row that was there before, or what is left of it.
+  const bool is_speculative = !ItemIdIsNormal(item) ||
+                              HeapTupleHeaderIsSpeculative(reinterpret_cast<HeapTupleHeader>(PageGetItem(page, item)));
+  ReleaseBuffer(*recent);
+  return is_speculative;
 }
 
 // Statements that do nothing to a table or an index but through the executor.
@@ -253,19 +258,10 @@ void omendb_insert_subxact_callback(SubXactEvent event, SubTransactionId subtran
 void omendb_executor_start(QueryDesc* query, int flags) {
   // Workers read what is in the index.
   if (deferred_entries > 0 && query->plannedstmt->parallelModeNeeded) pg::Guarded([] { FlushAllInserts(); });
-  if (IsSpeculative(query->plannedstmt)) speculative_depth++;
   if (next_executor_start != nullptr)
     next_executor_start(query, flags);
   else
     standard_ExecutorStart(query, flags);
-}
-
-void omendb_executor_end(QueryDesc* query) {
-  if (next_executor_end != nullptr)
-    next_executor_end(query);
-  else
-    standard_ExecutorEnd(query);
-  if (speculative_depth > 0 && IsSpeculative(query->plannedstmt)) speculative_depth--;
 }
 
 void omendb_process_utility(PlannedStmt* statement, const char* query, bool read_only, ProcessUtilityContext context_,
@@ -280,16 +276,17 @@ void omendb_process_utility(PlannedStmt* statement, const char* query, bool read
 
 }  // namespace
 
-bool DeferInsert(Relation index, const tree::Shape& shape, const tree::Entry& entry, void** memo) {
-  if (insert_buffer_kb == 0 || at_once || speculative_depth > 0) return false;
+bool DeferInsert(Relation index, Relation heap, const tree::Shape& shape, const tree::Entry& entry, ItemPointer tid,
+                 DeferState* state) {
+  if (insert_buffer_kb == 0 || at_once) return false;
   ExpectWhole();
-  if (*memo == nullptr) *memo = BufferOf(index, shape);
-  IndexBuffer* buffer = static_cast<IndexBuffer*>(*memo);
-  if (buffer->inserted_at_once < pg::FirstInserts(kFirstAtOnce)) {
-    buffer->inserted_at_once++;
+  if (state->buffer == nullptr) state->buffer = BufferOf(index, shape);
+  if (state->buffer->inserted_at_once < pg::FirstInserts(kFirstAtOnce)) {
+    state->buffer->inserted_at_once++;
     return false;
   }
-  Append(buffer, entry);
+  if (IsSpeculative(heap, tid, &state->recent)) return false;
+  Append(state->buffer, entry);
   return true;
 }
 
@@ -318,14 +315,10 @@ void InitInsertBuffer() {
                           GUC_UNIT_KB, nullptr, nullptr, nullptr);
   next_executor_start = ExecutorStart_hook;
   ExecutorStart_hook = omendb_executor_start;
-  next_executor_end = ExecutorEnd_hook;
-  ExecutorEnd_hook = omendb_executor_end;
   next_process_utility = ProcessUtility_hook;
   ProcessUtility_hook = omendb_process_utility;
   RegisterXactCallback(omendb_insert_xact_callback, nullptr);
   RegisterSubXactCallback(omendb_insert_subxact_callback, nullptr);
-  // A statement that is being executed began without the hooks, and may be speculative.
-  at_once = ActivePortal != nullptr;
 }
 
 }  // namespace omendb::am

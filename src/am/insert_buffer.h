@@ -18,9 +18,16 @@ void InitInsertBuffer();
 
 extern uint64 deferred_entries;  // of all indexes
 
-// Takes the entry, to insert it later.  False if it must be inserted at once.  *memo, null
-// at first, is the caller's memory for the statement.
-bool DeferInsert(Relation index, const tree::Shape& shape, const tree::Entry& entry, void** memo);
+// What a statement that inserts remembers; zeros at first.
+struct IndexBuffer;
+struct DeferState {
+  IndexBuffer* buffer;
+  Buffer recent;  // of the table, where the last row went
+};
+// Takes the entry of a row of the table, to insert it later.  False if it must be inserted
+// at once.
+bool DeferInsert(Relation index, Relation heap, const tree::Shape& shape, const tree::Entry& entry, ItemPointer tid,
+                 DeferState* state);
 
 // Inserts what waits for this index, or for any.
 void FlushInsertsInto(Relation index);

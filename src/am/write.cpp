@@ -16,14 +16,14 @@ namespace {
 // What a statement that inserts remembers of an index.
 struct InsertState {
   Layout layout;
-  void* deferred;  // DeferInsert's
+  DeferState deferred;
 };
 
 InsertState* StateOf(Relation index, IndexInfo* index_info) {
   if (index_info->ii_AmCache == nullptr) {
     InsertState* state = static_cast<InsertState*>(MemoryContextAlloc(index_info->ii_Context, sizeof(InsertState)));
     MakeLayout(index, &state->layout);
-    state->deferred = nullptr;
+    state->deferred = DeferState{};
     index_info->ii_AmCache = state;
   }
   return static_cast<InsertState*>(index_info->ii_AmCache);
@@ -31,14 +31,14 @@ InsertState* StateOf(Relation index, IndexInfo* index_info) {
 
 }  // namespace
 
-bool Insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Relation, IndexUniqueCheck unique_check,
+bool Insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Relation heap, IndexUniqueCheck unique_check,
             bool, IndexInfo* index_info) {
   InsertState* state = StateOf(index, index_info);
   tree::Entry entry;
   MakeEntry(state->layout, values, isnull, tid, &entry);
   // Where others' inserts are checked against it, they must see it at once.
   const bool may_wait = unique_check == UNIQUE_CHECK_NO && index_info->ii_ExclusionOps == nullptr;
-  if (!may_wait || !DeferInsert(index, state->layout.shape, entry, &state->deferred))
+  if (!may_wait || !DeferInsert(index, heap, state->layout.shape, entry, tid, &state->deferred))
     tree::Insert(tree::Index{index, state->layout.shape}, entry);
   return false;  // not unique
 }
