@@ -15,7 +15,7 @@ INSERT INTO build_t
   SELECT spread(n), n % 1000, CASE WHEN n % 10 <> 5 THEN (spread(n) >> 40)::int4 END, CASE WHEN n < 55000 THEN n % 77 END,
          CASE n % 4 WHEN 0 THEN '-0' WHEN 1 THEN 0 WHEN 2 THEN 'NaN'::float8 ELSE n END
   FROM generate_series(1, 60000) AS n;
-CREATE FUNCTION build_both(columns text) RETURNS TABLE (beyond_memory text, in_memory text, same_size boolean) LANGUAGE plpgsql AS $$
+CREATE FUNCTION build_both(columns text) RETURNS TABLE (beyond_memory text, in_memory text, parallel text, same_size boolean) LANGUAGE plpgsql AS $$
 DECLARE
   size int8;
 BEGIN
@@ -27,6 +27,12 @@ BEGIN
   REINDEX INDEX build_i;
   in_memory := compare('SELECT k, v FROM build_t WHERE k >= 0') || omendb_check('build_i', true)::text;
   same_size := size = pg_relation_size('build_i');
+  SET LOCAL maintenance_work_mem = '128MB';
+  SET LOCAL min_parallel_table_scan_size = 0;
+  REINDEX INDEX build_i;
+  parallel := compare('SELECT k, v FROM build_t WHERE k >= 0') || omendb_check('build_i', true)::text;
+  same_size := same_size AND size = pg_relation_size('build_i');
+  RESET min_parallel_table_scan_size;
   DROP INDEX build_i;
   RETURN NEXT;
 END $$;
@@ -44,6 +50,27 @@ CREATE INDEX build_sorted_k ON build_sorted USING omendb (k, v);
 RESET maintenance_work_mem;
 VACUUM ANALYZE build_sorted;
 SELECT compare('SELECT k, v FROM build_sorted WHERE k BETWEEN 100 AND 40000'), omendb_check('build_sorted_k', true);
+
+-- With workers: all, some, and where an error is theirs.
+SET min_parallel_table_scan_size = 0;
+SET maintenance_work_mem = '128MB';
+SET client_min_messages = debug1;
+CREATE INDEX build_parallel ON build_t USING omendb (v, k) WHERE k IS NOT NULL;
+RESET client_min_messages;
+SELECT compare('SELECT k, v FROM build_t WHERE v < 100 AND k IS NOT NULL'), omendb_check('build_parallel', true);
+REINDEX INDEX CONCURRENTLY build_parallel;
+SELECT compare('SELECT k, v FROM build_t WHERE v < 100 AND k IS NOT NULL'), omendb_check('build_parallel', true);
+CREATE FUNCTION build_fails_anywhere(k int8) RETURNS int8 IMMUTABLE PARALLEL SAFE LANGUAGE plpgsql AS $$
+BEGIN
+  IF k = 65000 THEN RAISE EXCEPTION 'no index over %', k; END IF;
+  RETURN -k;
+END $$;
+\set SHOW_CONTEXT never
+CREATE INDEX build_failed ON build_sorted USING omendb (build_fails_anywhere(k));
+\set SHOW_CONTEXT errors
+DROP INDEX build_parallel;
+RESET min_parallel_table_scan_size;
+RESET maintenance_work_mem;
 
 -- What is in the table when the build fails stays, and the index does not.
 CREATE FUNCTION build_fails(k int8) RETURNS int8 IMMUTABLE LANGUAGE plpgsql AS $$

@@ -1,5 +1,6 @@
 #include "am/insert_buffer.h"
 #include "am/layout.h"
+#include "am/parallel_build.h"
 #include "tree/build.h"
 #include "tree/sorter.h"
 
@@ -20,20 +21,6 @@ namespace {
 
 // pg_stat_progress_create_index; phase 1 is PostgreSQL's own "initializing".
 enum BuildPhase : int64 { kScanning = 2, kSorting = 3, kWriting = 4 };
-
-struct BuildState {
-  Layout layout;
-  tree::Sorter* sorter;
-  double entries;
-};
-
-void AddTuple(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, void* opaque) {
-  BuildState* state = static_cast<BuildState*>(opaque);
-  tree::Entry entry;
-  MakeEntry(state->layout, values, isnull, tid, &entry);
-  tree::AddToSort(state->sorter, entry);
-  state->entries++;
-}
 
 void ReportPhase(BuildPhase phase) { pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, phase); }
 
@@ -59,35 +46,41 @@ IndexBuildResult* Build(Relation heap, Relation index, IndexInfo* index_info) {
 
   CheckOrder(index);
   DiscardInserts(index);
-  BuildState state;
-  MakeLayout(index, &state.layout);
-  state.entries = 0;
-  state.sorter = tree::BeginSort(state.layout.shape, maintenance_work_mem);
+  Layout layout;
+  MakeLayout(index, &layout);
   ReportPhase(kScanning);
-  const double heap_tuples =
-      table_index_build_scan(heap, index, index_info, true, true, AddTuple, &state, nullptr);
+  double heap_tuples, entries;
+  tree::Sorter* sorter;
+  ParallelBuild* parallel = BeginParallelBuild(heap, index, index_info->ii_Concurrent);
+  if (parallel != nullptr) {
+    sorter = SortInParallel(parallel, heap, index, index_info, layout, &heap_tuples, &entries);
+  } else {
+    sorter = tree::BeginSort(layout.shape, maintenance_work_mem);
+    heap_tuples = ScanIntoSort(heap, index, index_info, layout, sorter, nullptr, &entries);
+  }
 
   ReportPhase(kSorting);
-  tree::PerformSort(state.sorter);
+  tree::PerformSort(sorter);
 
   ReportPhase(kWriting);
   const int progress[] = {PROGRESS_CREATEIDX_TUPLES_TOTAL, PROGRESS_CREATEIDX_TUPLES_DONE};
-  const int64 start[] = {static_cast<int64>(state.entries), 0};
+  const int64 start[] = {static_cast<int64>(entries), 0};
   pgstat_progress_update_multi_param(2, progress, start);
-  tree::TreeBuilder* builder = tree::BeginBuild(tree::Index{index, state.layout.shape});
+  tree::TreeBuilder* builder = tree::BeginBuild(tree::Index{index, layout.shape});
   tree::Entry entry;
   int64 done = 0;
-  while (tree::NextSorted(state.sorter, &entry)) {
+  while (tree::NextSorted(sorter, &entry)) {
     tree::AddToBuild(builder, entry);
     if (++done % 8192 == 0) pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
   }
   tree::FinishBuild(builder);
-  tree::EndSort(state.sorter);
+  tree::EndSort(sorter);
+  if (parallel != nullptr) EndParallelBuild(parallel);
   pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
 
   IndexBuildResult* result = static_cast<IndexBuildResult*>(palloc(sizeof(IndexBuildResult)));
   result->heap_tuples = heap_tuples;
-  result->index_tuples = state.entries;
+  result->index_tuples = entries;
   return result;
 }
 

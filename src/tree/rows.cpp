@@ -96,24 +96,24 @@ bool Rows::NeedsClasses(const Entry& entry) const {
 }
 
 bool Rows::InOrder(const uint64* a, const uint64* b) const {
-  for (int w = 0; w < compared_words(); w++)
+  for (int w = 0; w < ComparedWords(with_classes_); w++)
     if (a[w] != b[w]) return a[w] < b[w];
   return true;
 }
 
-void Rows::ToRow(const Entry& entry, uint64* row) const {
+void Rows::ToRow(const Entry& entry, bool with_classes, uint64* row) const {
   for (int c = 0; c < shape_.value_columns; c++) {
     if (c == shape_.key_columns) *row++ = entry.tid;
-    if (with_classes_) *row++ = entry.cls[c];
+    if (with_classes) *row++ = entry.cls[c];
     *row++ = entry.cls[c] == core::kValue ? entry.value[c] : 0;
   }
   if (shape_.value_columns == shape_.key_columns) *row = entry.tid;
 }
 
-void Rows::FromRow(const uint64* row, Entry* entry) const {
+void Rows::FromRow(const uint64* row, bool with_classes, Entry* entry) const {
   for (int c = 0; c < shape_.value_columns; c++) {
     if (c == shape_.key_columns) entry->tid = *row++;
-    entry->cls[c] = with_classes_ ? static_cast<uint8>(*row++) : static_cast<uint8>(core::kValue);
+    entry->cls[c] = with_classes ? static_cast<uint8>(*row++) : static_cast<uint8>(core::kValue);
     entry->value[c] = *row++;
   }
   if (shape_.value_columns == shape_.key_columns) entry->tid = *row;
@@ -135,7 +135,7 @@ bool Rows::Add(const Entry& entry, size_t most_bytes) {
   if (!with_classes_ && NeedsClasses(entry)) GiveClasses();
   if (!Reserve((count_ + 1) * RowBytes(), most_bytes)) return false;
   uint64* row = MutableRow(count_);
-  ToRow(entry, row);
+  ToRow(entry, with_classes_, row);
   if (in_order_ && count_ > 0) in_order_ = InOrder(RowAt(count_ - 1), row);
   count_++;
   return true;
@@ -144,15 +144,13 @@ bool Rows::Add(const Entry& entry, size_t most_bytes) {
 // The rows so far get theirs from the last one on, in place.
 void Rows::GiveClasses() {
   if (with_classes_) return;
-  const int narrow = WordsOf(false), wide = WordsOf(true);
-  const size_t needed = count_ * static_cast<size_t>(wide) * sizeof(uint64);
+  const size_t narrow = static_cast<size_t>(Words(false)), wide = static_cast<size_t>(Words(true));
+  const size_t needed = count_ * wide * sizeof(uint64);
   Reserve(needed, needed);
   for (size_t i = count_; i-- > 0;) {
     Entry entry;
-    FromRow(rows_ + i * static_cast<size_t>(narrow), &entry);
-    with_classes_ = true;
-    ToRow(entry, rows_ + i * static_cast<size_t>(wide));
-    with_classes_ = false;
+    FromRow(rows_ + i * narrow, false, &entry);
+    ToRow(entry, true, rows_ + i * wide);
   }
   with_classes_ = true;
 }
@@ -160,8 +158,8 @@ void Rows::GiveClasses() {
 void Rows::Sort() {
   if (in_order_) return;
   uint32 calls = 0;
-  const RowOrder order(compared_words(), &calls);
-  switch (words()) {
+  const RowOrder order(ComparedWords(with_classes_), &calls);
+  switch (Words(with_classes_)) {
     case 2:
       SortFixed<2>(rows_, count_, order);
       break;

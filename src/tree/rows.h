@@ -32,26 +32,28 @@ class Rows {
   size_t count() const { return count_; }
   // Bytes that the rows take, without what is reserved for more.
   size_t bytes() const { return count_ * RowBytes(); }
-  void EntryAt(size_t i, Entry* entry) const { FromRow(SortedRow(i), entry); }
+  void EntryAt(size_t i, Entry* entry) const { FromRow(SortedRow(i), with_classes_, entry); }
   // Whether row i lies below a fence.
   bool IsBelow(size_t i, const core::Key& fence) const;
   // Writes rows [begin, end) to out[0...], which has room: out is of the same shape.
   void CopyTo(size_t begin, size_t end, core::Entries* out) const;
 
-  // Rows as words, for who sorts them by other means.
-  int words() const { return WordsOf(with_classes_); }
-  int compared_words() const { return with_classes_ ? 2 * shape_.key_columns + 1 : shape_.key_columns + 1; }
-  const uint64* RowAt(size_t i) const { return rows_ + i * static_cast<size_t>(words()); }
-  void ToRow(const Entry& entry, uint64* row) const;
-  void FromRow(const uint64* row, Entry* entry) const;
-  // From now on all rows have classes.
-  void GiveClasses();
+  // Rows as words, for who merges them with others.
+  bool with_classes() const { return with_classes_; }
+  int Words(bool with_classes) const { return (with_classes ? 2 : 1) * shape_.value_columns + 1; }
+  // The leading words that order rows.
+  int ComparedWords(bool with_classes) const { return (with_classes ? 2 : 1) * shape_.key_columns + 1; }
+  void ToRow(const Entry& entry, bool with_classes, uint64* row) const;
+  void FromRow(const uint64* row, bool with_classes, Entry* entry) const;
+  const uint64* SortedRow(size_t i) const { return order_ != nullptr ? order_[i] : RowAt(i); }
+  // Whether they follow each other in memory.
+  bool AreAdjacent() const { return order_ == nullptr; }
 
  private:
-  int WordsOf(bool with_classes) const { return (with_classes ? 2 : 1) * shape_.value_columns + 1; }
-  size_t RowBytes() const { return static_cast<size_t>(words()) * sizeof(uint64); }
-  uint64* MutableRow(size_t i) { return rows_ + i * static_cast<size_t>(words()); }
-  const uint64* SortedRow(size_t i) const { return order_ != nullptr ? order_[i] : RowAt(i); }
+  size_t RowBytes() const { return static_cast<size_t>(Words(with_classes_)) * sizeof(uint64); }
+  const uint64* RowAt(size_t i) const { return rows_ + i * static_cast<size_t>(Words(with_classes_)); }
+  uint64* MutableRow(size_t i) { return rows_ + i * static_cast<size_t>(Words(with_classes_)); }
+  void GiveClasses();
   bool NeedsClasses(const Entry& entry) const;
   bool InOrder(const uint64* a, const uint64* b) const;
   bool Reserve(size_t bytes, size_t most_bytes);
