@@ -79,6 +79,18 @@ int CompareEntries(const Entries& a, uint32_t i, const Entries& b, uint32_t j) {
   return a.tid[i] == b.tid[j] ? 0 : a.tid[i] < b.tid[j] ? -1 : 1;
 }
 
+uint32_t EntriesBelow(const Entries& entries, const Entries& others, uint32_t at) {
+  uint32_t low = 0, high = entries.count;
+  while (low < high) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (CompareEntries(entries, middle, others, at) < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
 void MergeSorted(Entries* into, const Entries& more) {
   if (more.count == 0) return;
   into->all_value = 0;

@@ -97,6 +97,9 @@ void AppendEntries(Entries* to, const Entries& from);
 // The order of two entries by key and TID: < 0, 0, > 0.
 int CompareEntries(const Entries& a, uint32_t i, const Entries& b, uint32_t j);
 
+// How many of the sorted entries are below entry `at` of others.
+uint32_t EntriesBelow(const Entries& entries, const Entries& others, uint32_t at);
+
 // Merges `more` into `into`, which has room: same shape, both sorted.  Quick where `more`
 // has fewer entries, or comes behind.
 void MergeSorted(Entries* into, const Entries& more);

@@ -98,7 +98,7 @@ void WriteMerged(const Index& index, Buffer buffer, const Entries& entries, cons
   const Key* high_fence = page.node().HighFenceOrNull(&high);
   Change change;
   change.Begin(index, Action::kMerge);
-  const Page image = change.RewriteAs(buffer, {0, page.entry_count(), &more});
+  const Page image = change.RewriteAs(buffer, {0, page.entry_count(), kNoPosition, &more});
   PutNode(image, entries, plan, 0, low, high_fence);
   SealPage(image, BufferGetBlockNumber(buffer));
   change.Finish();
@@ -165,7 +165,9 @@ size_t InsertIntoLeaf(const Index& index, Buffer buffer, const Rows& rows, size_
     done = Merge(index, buffer, batch.entries);
   if (done > 0)
     ReleasePage(buffer);
-  else if (!ShareWithRight(index, buffer))
+  else if (ShareWithRight(index, buffer, &batch.entries))
+    done = batch.entries.count;
+  else
     done = Split(index, buffer, &batch.entries);
   pfree(batch.memory);
   if (done > 0) pg::ReachTestPoint(pg::TestPoint::kBatchWritten);

@@ -59,7 +59,7 @@ bool MergeDelta(const Index& index, Buffer buffer) {
     page.node().LowFence(&low);
     Change change;
     change.Begin(index, Action::kMerge);
-    const Page image = change.RewriteAs(buffer, {0, loaded.entries.count, nullptr});
+    const Page image = change.RewriteAs(buffer, {0, loaded.entries.count, kNoPosition, nullptr});
     PutNode(image, loaded.entries, plan, page.level(), low, page.node().HighFenceOrNull(&high));
     SealPage(image, BufferGetBlockNumber(buffer));
     change.Finish();
@@ -93,7 +93,7 @@ void Insert(const Index& index, const Entry& entry) {
       ReleasePage(buffer);
       return;
     }
-    if (!ShareWithRight(index, buffer)) SplitPage(index, buffer, IsAppend(page, bound));
+    if (!ShareWithRight(index, buffer, nullptr)) SplitPage(index, buffer, IsAppend(page, bound));
   }
 }
 

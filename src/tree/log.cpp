@@ -147,6 +147,7 @@ Page Change::RewriteAs(Buffer buffer, const Recode& recode) {
   memset(&header, 0, sizeof header);
   header.keep_begin = static_cast<uint16>(recode.keep_begin);
   header.keep_end = static_cast<uint16>(recode.keep_end);
+  header.dropped = static_cast<uint16>(recode.dropped);
   // The head comes between both, once it is known (Finish); `more` waits at the other end.
   char* const more = scratch[i].data + BLCKSZ / 4;
   if (!WriteMore(recode.more, more, BLCKSZ - BLCKSZ / 4, &header.more_bytes)) return image;

@@ -45,9 +45,11 @@ enum class Action : uint8 {
 enum class PageOp : uint8 { kImage, kPatch, kAppend, kRecode };
 
 // Which entries a page has after a change: those in [keep_begin, keep_end) of the ones it
-// had, base and delta merged, and more.
+// had, base and delta merged, but for one of them, and more.
+inline constexpr uint16 kNoPosition = PG_UINT16_MAX;
 struct Recode {
   uint32 keep_begin, keep_end;
+  uint32 dropped;             // or kNoPosition
   const core::Entries* more;  // sorted; or null
 };
 
@@ -100,11 +102,12 @@ void ApplyRecoded(Page page, BlockNumber block, const char* data, Size bytes);
 
 struct RecodeHeader {
   PageSpecial special;  // of the new page, checksums included
-  uint16 keep_begin, keep_end;
+  uint16 keep_begin, keep_end, dropped;
   uint16 head_bytes;
   uint16 more_bytes;  // 0: none
+  uint16 reserved;
 };
-static_assert(sizeof(RecodeHeader) == 32);
+static_assert(sizeof(RecodeHeader) == 36);
 
 }  // namespace omendb::tree
 

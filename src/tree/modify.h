@@ -41,10 +41,11 @@ void SplitPage(const Index& index, Buffer buffer, bool appending);
 // Returns false, and changes nothing and keeps the lock, if a half would not fit a page.
 bool SplitPageWith(const Index& index, Buffer buffer, const core::Entries& more);
 
-// Gives the right sibling of a leaf, locked exclusively, some of its entries.
-// Returns false, and changes nothing and keeps the lock, if that would not help;
-// otherwise lock and pin are gone.
-bool ShareWithRight(const Index& index, Buffer buffer);
+// Makes room in a leaf, locked exclusively, together with its right sibling, which gets
+// some of its entries, or both become three pages.  `more`, sorted, or null, are entries
+// that belong to the leaf: they come in, too.  Returns false, and changes nothing and keeps
+// the lock, if that cannot be; otherwise lock and pin are gone.
+bool ShareWithRight(const Index& index, Buffer buffer, const core::Entries* more);
 
 // Completes the split of a page that is locked exclusively; lock and pin are gone afterwards.
 void FinishSplit(const Index& index, Buffer buffer);

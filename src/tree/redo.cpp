@@ -186,6 +186,10 @@ void ApplyRecoded(Page page, BlockNumber block, const char* data, Size) {
   Entries scratch = AllocateEntries(kMaxDelta, shape, values, inner);
   Entries all = AllocateEntries(old.entry_count() + node.count, shape, values, inner);
   all.count = MergeEntries(old, 0, old.node().count(), 0, old.delta_count(), &scratch, &all);
+  if (header.dropped != kNoPosition) {
+    core::MoveEntries(&all, header.dropped, header.dropped + 1u, all.count - header.dropped - 1);
+    header.keep_end--;
+  }
   core::MoveEntries(&all, 0, header.keep_begin, header.keep_end - header.keep_begin);
   all.count = header.keep_end - header.keep_begin;
   if (header.more_bytes > 0) {

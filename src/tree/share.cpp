@@ -1,20 +1,20 @@
-// Giving entries to the right sibling instead of splitting.
+// Making room in a full leaf together with its right sibling.
 //
-// A leaf that is full while its right sibling has room moves its last entries
-// there: both pages, and the separator of the sibling in their parent, change in
-// one atomic action.  Without it, inserts all over the key range would split
-// every page at about the same time and leave the index half empty.
+// If the sibling has room, it takes some of the entries; if it is full, too, both become
+// three.  Leaves, and separators in their parent, change in one atomic action.  Without it,
+// inserts all over the key range would split every page at about the same time and leave
+// the index half empty.
 //
-// Entries move to the right only.  A reader that left the page before the move
-// finds the sibling's low fence below the bound it comes with, and skips what it
-// has read; one that arrives at the page afterwards finds its bound at or above
-// the high fence, and moves right, as after a split.
+// Entries move to another page, but not to another place in the order of keys, and scans
+// and VACUUM go on from a key: whoever comes to a page whose fences do not hold the bound
+// that he has begins at the root (src/README, "Splits").
 #include "tree/log.h"
 #include "tree/modify.h"
 
 #include "tree/search.h"
 
 extern "C" {
+#include "storage/indexfsm.h"
 #include "storage/predicate.h"
 }
 
@@ -28,64 +28,94 @@ using core::NodePlan;
 
 namespace {
 
-// Both pages must be left with room for a while, or it does not pay.
-inline size_t MostImageBytes(const Shape& shape) { return MaxImageBytes(shape, false) * 7 / 8; }
-
-// A cheap look at whether the sibling could take much.
-bool HasRoom(const NodePage& sibling, Page raw, const Shape& shape) {
-  const PageHeader header = reinterpret_cast<PageHeader>(raw);
-  return !sibling.incomplete_split() && sibling.node().header().size <= MaxImageBytes(shape, false) * 5 / 8 &&
-         header->pd_upper - header->pd_lower >= BLCKSZ / 4;
-}
-
-// The entries of both pages, and where to divide them.
+// The entries of a leaf, of its right sibling, and those to come, and where to divide them.
 struct Shared {
   LoadedEntries both;
-  uint32 at;
-  NodePlan left_plan, right_plan;
+  uint32 before;      // entries before those of the sibling
+  int pages;          // 2, or 3 with a new one between both
+  uint32 cut[4];      // page i has the entries from cut[i] to cut[i + 1]
+  NodePlan plan[3];
+
+  Entries Of(int page) const { return both.entries.Slice(cut[page], cut[page + 1]); }
 };
 
-void LoadBoth(const Index& index, const NodePage& left, const NodePage& right, LoadedEntries* both) {
+void LoadBoth(const Index& index, const NodePage& left, const NodePage& right, const Entries* more, Shared* shared) {
   const Shape& shape = index.shape;
-  LoadedEntries left_entries, right_entries;
-  LoadEntries(left, shape, &left_entries);
+  LoadedEntries right_entries;
+  LoadEntries(left, shape, &shared->both, (more != nullptr ? more->count : 0) + right.entry_count());
   LoadEntries(right, shape, &right_entries);
-  const uint32 total = left_entries.entries.count + right_entries.entries.count;
-  both->memory = palloc(core::EntriesBytes(total, shape.value_columns, false));
-  core::LayOutEntries(&both->entries, both->memory, total, shape.key_columns, shape.value_columns, false);
-  core::AppendEntries(&both->entries, left_entries.entries);
-  core::AppendEntries(&both->entries, right_entries.entries);
-  FreeEntries(&left_entries);
+  if (more != nullptr) core::MergeSorted(&shared->both.entries, *more);
+  shared->before = shared->both.entries.count;
+  core::AppendEntries(&shared->both.entries, right_entries.entries);
   FreeEntries(&right_entries);
 }
 
-// Halves the entries; false if that moves none to the right, or does not fit.
-bool PlanHalves(const Index& index, uint32 left_count, Shared* shared) {
+// Divides the entries into equal parts; false if they do not fit.
+bool Divide(int pages, size_t most_bytes, Shared* shared) {
   const Entries& all = shared->both.entries;
-  shared->at = all.count / 2;
-  if (shared->at == 0 || shared->at >= left_count || all.count - shared->at > MaxPageEntries()) return false;
-  core::PlanNode(all.Slice(0, shared->at), nullptr, &shared->left_plan);
-  core::PlanNode(all.Slice(shared->at, all.count), nullptr, &shared->right_plan);
-  return Max(shared->left_plan.size, shared->right_plan.size) <= MostImageBytes(index.shape);
+  shared->pages = pages;
+  for (int i = 0; i <= pages; i++) shared->cut[i] = all.count * static_cast<uint32>(i) / static_cast<uint32>(pages);
+  for (int i = 0; i < pages; i++) {
+    const Entries part = shared->Of(i);
+    if (part.count == 0 || part.count > MaxPageEntries()) return false;
+    core::PlanNode(part, nullptr, &shared->plan[i]);
+    if (shared->plan[i].size > most_bytes) return false;
+  }
+  return true;
 }
 
-// The parent's entries with the sibling's separator replaced.  False if they do
-// not fit, or if the sibling is the parent's first child: then the separator
-// would have to change further up.
-bool PlanParent(const Index& index, const NodePage& parent, BlockNumber sibling, const Key& separator,
-                LoadedEntries* downlinks, NodePlan* plan) {
-  LoadEntries(parent, index.shape, downlinks);
-  Entries& links = downlinks->entries;
-  uint32 at = 0;
-  while (at < links.count && links.child[at] != sibling) at++;
-  if (at == 0 || at == links.count || links.count > MaxPageEntries()) return false;
-  for (int c = 0; c < index.shape.key_columns; c++) {
-    links.value[c][at] = separator.ordinal[c];
-    links.cls[c][at] = separator.cls[c];
+bool DivideIntoTwoOrThree(const Index& index, const NodePage& right, Shared* shared) {
+  const size_t most = MaxImageBytes(index.shape, false);
+  // Both must be left with room for a while, or it does not pay.
+  const bool has_room = right.node().header().size <= most * 5 / 8;
+  if (has_room && Divide(2, most * 7 / 8, shared) && shared->cut[1] < shared->before) return true;
+  return Divide(3, most, shared);
+}
+
+// The key that separates pages i - 1 and i.
+void SeparatorBefore(const Shared& shared, int i, Key* separator) {
+  const Entries& all = shared.both.entries;
+  Key left, right;
+  all.KeyAt(shared.cut[i] - 1, &left);
+  all.KeyAt(shared.cut[i], &right);
+  core::MakeSeparator(left, right, all.key_columns, separator);
+}
+
+// The parent's entries: the sibling's separator is another one, and the new page's comes
+// before it.
+struct ParentChange {
+  LoadedEntries downlinks;
+  NodePlan plan;
+  uint32 at;        // of the sibling, before the change
+  Entries changed;  // the downlinks that are new
+  uint64 memory[2 * (2 * core::kMaxKeyColumns + 3)];
+};
+
+// False if there is no room, or if the sibling is the parent's first child: then the
+// separator would have to change further up.
+bool PlanParent(const Index& index, const NodePage& parent, BlockNumber sibling, const Key* separators,
+                const BlockNumber* children, uint32 count, ParentChange* change) {
+  const int columns = index.shape.key_columns;
+  LoadEntries(parent, index.shape, &change->downlinks, count);
+  Entries& links = change->downlinks.entries;
+  change->at = 0;
+  while (change->at < links.count && links.child[change->at] != sibling) change->at++;
+  if (change->at == 0 || change->at == links.count || links.count + count - 1 > MaxPageEntries()) return false;
+  core::LayOutEntries(&change->changed, change->memory, 2, columns, columns, true);
+  for (uint32 i = 0; i < count; i++) {
+    for (int c = 0; c < columns; c++) {
+      change->changed.value[c][i] = separators[i].ordinal[c];
+      change->changed.cls[c][i] = separators[i].cls[c];
+    }
+    change->changed.tid[i] = separators[i].tid;
+    change->changed.child[i] = children[i];
   }
-  links.tid[at] = separator.tid;
-  core::PlanNode(links, nullptr, plan);
-  return plan->size <= MaxImageBytes(index.shape, true);
+  change->changed.count = count;
+  core::MoveEntries(&links, change->at, change->at + 1, links.count - change->at - 1);
+  links.count--;
+  core::MergeSorted(&links, change->changed);
+  core::PlanNode(links, nullptr, &change->plan);
+  return change->plan.size <= MaxImageBytes(index.shape, true);
 }
 
 void PutAndSeal(Page image, const NodePage& old, const Entries& entries, const NodePlan& plan, const Key& low,
@@ -96,62 +126,101 @@ void PutAndSeal(Page image, const NodePage& old, const Entries& entries, const N
 
 }  // namespace
 
-bool ShareWithRight(const Index& index, Buffer buffer) {
+bool ShareWithRight(const Index& index, Buffer buffer, const Entries* more) {
   const Shape& shape = index.shape;
   const NodePage page(BufferGetPage(buffer), shape);
   if (page.inner() || page.right() == InvalidBlockNumber) return false;
   const Buffer right_buffer = GetFurtherPage(index.rel, shape, page.right(), BUFFER_LOCK_EXCLUSIVE);
   const NodePage right(BufferGetPage(right_buffer), shape);
-  if (!HasRoom(right, BufferGetPage(right_buffer), shape)) {
+  if (right.incomplete_split()) {
     ReleasePage(right_buffer);
     return false;
   }
 
   Shared shared;
   bool done = false;
-  LoadBoth(index, page, right, &shared.both);
-  if (PlanHalves(index, page.entry_count(), &shared)) {
-    const Entries& all = shared.both.entries;
-    Key left_key, right_key, separator, old_separator;
-    all.KeyAt(shared.at - 1, &left_key);
-    all.KeyAt(shared.at, &right_key);
-    core::MakeSeparator(left_key, right_key, shape.key_columns, &separator);
-    page.node().HighFence(&old_separator);
-
+  LoadBoth(index, page, right, more, &shared);
+  if (DivideIntoTwoOrThree(index, right, &shared)) {
+    const BlockNumber left_block = BufferGetBlockNumber(buffer), right_block = page.right();
+    Key old_separator;
     Bound bound;
+    page.node().HighFence(&old_separator);
     core::SetBoundBefore(&bound, old_separator, shape.key_columns);
     const Buffer parent_buffer = Descend(index, bound, Direction::kForward, 1, BUFFER_LOCK_EXCLUSIVE);
-    if (!BufferIsValid(parent_buffer))
-      ReportCorruption(index.rel, BufferGetBlockNumber(buffer), "it has a sibling but no level above");
+    if (!BufferIsValid(parent_buffer)) ReportCorruption(index.rel, left_block, "it has a sibling but no level above");
     const NodePage parent(BufferGetPage(parent_buffer), shape);
-    LoadedEntries downlinks;
-    NodePlan parent_plan;
-    if (PlanParent(index, parent, page.right(), separator, &downlinks, &parent_plan)) {
+
+    const bool three = shared.pages == 3;
+    const Buffer new_buffer = three ? AllocatePage(index) : InvalidBuffer;
+    const BlockNumber new_block = three ? BufferGetBlockNumber(new_buffer) : InvalidBlockNumber;
+    // Of the pages but the first.
+    Key separator[2];
+    BlockNumber child[2];
+    const uint32 separators = three ? 2 : 1;
+    for (uint32 i = 0; i < separators; i++) SeparatorBefore(shared, static_cast<int>(i) + 1, &separator[i]);
+    child[0] = three ? new_block : right_block;
+    child[1] = right_block;
+
+    ParentChange change_above;
+    if (PlanParent(index, parent, right_block, separator, child, separators, &change_above)) {
       Key low, right_high, parent_low, parent_high;
       page.node().LowFence(&low);
       const Key* right_fence = right.node().HighFenceOrNull(&right_high);
       parent.node().LowFence(&parent_low);
       const Key* parent_fence = parent.node().HighFenceOrNull(&parent_high);
+      const uint32 last = static_cast<uint32>(shared.pages) - 1;
+      const Key& last_separator = separator[separators - 1];
 
       pg::ReachTestPoint(pg::TestPoint::kShareLocked);
-      const uint32 left_count = page.entry_count();
-      const Entries moved = all.Slice(shared.at, left_count);
       Change change;
       change.Begin(index, Action::kShare);
-      const Page image = change.RewriteAs(buffer, {0, shared.at, nullptr});
-      const Page right_image = change.RewriteAs(right_buffer, {0, right.entry_count(), &moved});
-      const Page parent_image = change.Rewrite(parent_buffer);
-      PutAndSeal(image, page, all.Slice(0, shared.at), shared.left_plan, low, &separator, buffer);
-      PutAndSeal(right_image, right, all.Slice(shared.at, all.count), shared.right_plan, separator, right_fence,
+      // The leaf keeps its first entries and gets those to come that are among them.
+      const uint32 first_cut = shared.cut[1], last_cut = shared.cut[last];
+      const uint32 came = more != nullptr ? core::EntriesBelow(*more, shared.both.entries, first_cut) : 0;
+      Entries left_more;
+      if (came > 0) left_more = more->Slice(0, came);
+      const Page image = first_cut <= shared.before
+                             ? change.RewriteAs(buffer, {0, first_cut - came, kNoPosition, came > 0 ? &left_more : nullptr})
+                             : change.Rewrite(buffer);
+      // The sibling gets the last ones that were not its own, or keeps only its last ones.
+      const uint32 given = last_cut < shared.before ? shared.before - last_cut : 0;
+      Entries right_more;
+      if (given > 0) right_more = shared.both.entries.Slice(last_cut, shared.before);
+      const uint32 right_begin = given > 0 ? 0 : last_cut - shared.before;
+      const Page right_image = change.RewriteAs(
+          right_buffer, {right_begin, right.entry_count(), kNoPosition, given > 0 ? &right_more : nullptr});
+      const Page parent_image = change.RewriteAs(
+          parent_buffer, {0, parent.entry_count(), change_above.at, &change_above.changed});
+      if (three) {
+        const Page new_image = change.Rewrite(new_buffer);
+        InitPage(new_image, left_block, right_block, 0);
+        PutNode(new_image, shared.Of(1), shared.plan[1], 0, separator[0], &separator[1]);
+        SealPage(new_image, new_block);
+        SpecialOf(image)->right = new_block;
+        SpecialOf(right_image)->left = new_block;
+      }
+      PutAndSeal(image, page, shared.Of(0), shared.plan[0], low, &separator[0], buffer);
+      PutAndSeal(right_image, right, shared.Of(static_cast<int>(last)), shared.plan[last], last_separator, right_fence,
                  right_buffer);
-      PutAndSeal(parent_image, parent, downlinks.entries, parent_plan, parent_low, parent_fence, parent_buffer);
+      PutAndSeal(parent_image, parent, change_above.downlinks.entries, change_above.plan, parent_low, parent_fence,
+                 parent_buffer);
       change.Finish();
       // As in a split: who has read what moved has a lock on the page that it was on.
-      PredicateLockPageSplit(index.rel, BufferGetBlockNumber(buffer), BufferGetBlockNumber(right_buffer));
+      if (three) {
+        PredicateLockPageSplit(index.rel, left_block, new_block);
+        PredicateLockPageSplit(index.rel, right_block, new_block);
+      } else {
+        PredicateLockPageSplit(index.rel, left_block, right_block);
+      }
       pg::ReachTestPoint(pg::TestPoint::kShareWritten);
       done = true;
     }
-    FreeEntries(&downlinks);
+    FreeEntries(&change_above.downlinks);
+    if (three) {
+      ReleasePage(new_buffer);
+      // The split that will be made instead takes it.
+      if (!done) RecordFreeIndexPage(index.rel, new_block);
+    }
     ReleasePage(parent_buffer);
   }
   FreeEntries(&shared.both);

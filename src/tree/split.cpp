@@ -51,19 +51,6 @@ void SetSeparator(Split* split, uint32 at) {
     core::MakeSeparator(left, right, entries.key_columns, &split->separator);
 }
 
-// How many of the sorted entries are below entry `at` of others.
-uint32 EntriesBelow(const Entries& entries, const Entries& others, uint32 at) {
-  uint32 low = 0, high = entries.count;
-  while (low < high) {
-    const uint32 middle = low + (high - low) / 2;
-    if (core::CompareEntries(entries, middle, others, at) < 0)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
-}
-
 // Divides base and delta, merged, before entry `at`; the left plan is made.  False if a
 // half would not fit a page.
 bool DivideMergedAt(const Index& index, uint32 at, uint32 most, const Entries* more, Split* split) {
@@ -75,9 +62,9 @@ bool DivideMergedAt(const Index& index, uint32 at, uint32 most, const Entries* m
   split->right.base = all.Slice(at, all.count);
   split->left.delta_begin = split->left.delta_end = split->right.delta_begin = split->right.delta_end = 0;
   SetSeparator(split, at);
-  const uint32 came = more != nullptr ? EntriesBelow(*more, all, at) : 0;
+  const uint32 came = more != nullptr ? core::EntriesBelow(*more, all, at) : 0;
   if (came > 0) split->left_more = more->Slice(0, came);
-  split->left_recode = {0, at - came, came > 0 ? &split->left_more : nullptr};
+  split->left_recode = {0, at - came, kNoPosition, came > 0 ? &split->left_more : nullptr};
   split->merged = true;
   return true;
 }
