@@ -46,6 +46,17 @@ sub whole
     return;
 }
 
+# What must hold for a test to be about inserts that wait: only the commit puts these into the index.
+sub waits
+{
+    my ($statements, $name) = @_;
+    is( run("BEGIN; SET LOCAL omendb.test_point = 'batch-written=error'; $statements; DO \$\$ BEGIN END \$\$; COMMIT"),
+        'ERROR: test point batch-written', "$name: they wait");
+    is( run("BEGIN; SET LOCAL omendb.test_point = 'batch-written=error'; $statements; DO \$\$ BEGIN END \$\$; ROLLBACK"),
+        '', "$name: until the commit");
+    return;
+}
+
 # A session that goes on.
 sub session
 {
@@ -69,6 +80,19 @@ whole(5100, 'rolled back');
 run("BEGIN; INSERT INTO t SELECT n * 7, 'prepared' FROM generate_series(1, 1000) n; PREPARE TRANSACTION 'p';");
 run("COMMIT PREPARED 'p'");
 whole(6100, 'prepared');
+waits("INSERT INTO t SELECT n, 'x' FROM generate_series(1, 100) n", 'INSERT');
+# In one session, so that what one transaction leaves behind meets the next one.
+run(<<'END');
+BEGIN; INSERT INTO t SELECT n, 'gone' FROM generate_series(1, 5000) n; ROLLBACK;
+INSERT INTO t SELECT n, 'new' FROM generate_series(1, 100) n;
+BEGIN; INSERT INTO t SELECT n, 'gone' FROM generate_series(1, 300) n; SAVEPOINT s;
+INSERT INTO t SELECT n, 'gone' FROM generate_series(1, 300) n; ROLLBACK;
+BEGIN; INSERT INTO t SELECT n, 'prepared' FROM generate_series(1, 100) n; PREPARE TRANSACTION 'q';
+INSERT INTO t SELECT n, 'new' FROM generate_series(1, 100) n;
+ROLLBACK PREPARED 'q';
+VACUUM t;
+END
+whole(6300, 'one after the other');
 
 # ---- 2. What an aborted subtransaction inserted is dropped at once: its TIDs may be given to other rows ----
 
@@ -89,6 +113,85 @@ fresh(100);
         0, 'none of its keys lead to the rows in their place');
 }
 
+# The same with savepoints in all manners: of what each text inserts, `kept` rows are there at the end.
+foreach my $case (
+    # A subtransaction that inserts nothing itself, whose child commits.
+    [ 100, "INSERT INTO t SELECT -n, 'kept' FROM generate_series(1, 100) n; SAVEPOINT a; SAVEPOINT b;"
+          . "INSERT INTO t SELECT -1000 - n, 'x' FROM generate_series(1, 200) n; RELEASE b; ROLLBACK TO a;" ],
+    # ... and then it inserts.
+    [ 100, "INSERT INTO t SELECT -n, 'kept' FROM generate_series(1, 100) n; SAVEPOINT a; SAVEPOINT b;"
+          . "INSERT INTO t SELECT -1000 - n, 'x' FROM generate_series(1, 200) n; RELEASE b;"
+          . "INSERT INTO t SELECT -2000 - n, 'x' FROM generate_series(1, 200) n; ROLLBACK TO a;" ],
+    # Children that come back to their parent by turns.
+    [ 300, "SAVEPOINT a; INSERT INTO t SELECT -n, 'kept' FROM generate_series(1, 100) n; SAVEPOINT b;"
+          . "INSERT INTO t SELECT -1000 - n, 'kept' FROM generate_series(1, 100) n; RELEASE b; SAVEPOINT c;"
+          . "INSERT INTO t SELECT -2000 - n, 'x' FROM generate_series(1, 100) n; ROLLBACK TO c; RELEASE c;"
+          . "INSERT INTO t SELECT -3000 - n, 'kept' FROM generate_series(1, 100) n; RELEASE a;" ],
+    # Nothing but what is undone.
+    [ 0, "SAVEPOINT a; INSERT INTO t SELECT -n, 'x' FROM generate_series(1, 100) n; SAVEPOINT b;"
+          . "INSERT INTO t SELECT -1000 - n, 'x' FROM generate_series(1, 100) n; ROLLBACK TO a;" ],
+    # More than the buffer holds: some of it is in the index already when the rest is dropped.
+    [ 100, "INSERT INTO t SELECT -n, 'kept' FROM generate_series(1, 100) n; SAVEPOINT a;"
+          . "SET LOCAL omendb.insert_buffer_size = '64kB';"
+          . "INSERT INTO t SELECT -1000 - n, 'x' FROM generate_series(1, 9500) n; ROLLBACK TO a;" ],
+    # A read in between puts all so far into the index.
+    [ 200, "INSERT INTO t SELECT -n, 'kept' FROM generate_series(1, 100) n; SAVEPOINT a;"
+          . "INSERT INTO t SELECT -1000 - n, 'x' FROM generate_series(1, 200) n; SET enable_seqscan = off;"
+          . "SELECT count(*) FROM t WHERE k < 0; INSERT INTO t SELECT -2000 - n, 'x' FROM generate_series(1, 200) n;"
+          . "ROLLBACK TO a; INSERT INTO t SELECT -9000 - n, 'kept' FROM generate_series(1, 100) n;" ])
+{
+    my ($kept, $text) = @$case;
+    fresh(100);
+    my $session = session();
+    say_to($session, "BEGIN; $text");
+    run('VACUUM t');
+    run("INSERT INTO t SELECT 1000000 + n, 'in their place' FROM generate_series(1, 12000) n");
+    say_to($session, "INSERT INTO t VALUES (-50000, 'last'); COMMIT;");
+    $session->quit;
+    whole(100 + $kept + 12000 + 1, "savepoints, $kept kept");
+    is( run('SET enable_seqscan = off; SELECT count(*) FROM t WHERE k < 0'),
+        $kept + 1, "savepoints, $kept kept: its keys lead to nothing else");
+}
+
+# Again at random, with sessions at the same time and VACUUM after them.
+fresh(100);
+run(<<'END');
+-- Inserts, undoes, and looks, in nested subtransactions; the keys of a session lie in its own part.
+CREATE FUNCTION nest(depth int, part int8) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  FOR turn IN 1 .. 3 LOOP
+    INSERT INTO t SELECT part * 1000000 + (random() * 100000)::int8, 'nested' FROM generate_series(1, (random() * 40)::int);
+    IF random() < 0.1 THEN PERFORM count(*) FROM t WHERE k = part * 1000000; END IF;
+    CONTINUE WHEN depth = 0;
+    BEGIN
+      PERFORM nest(depth - 1, part);
+      IF random() < 0.5 THEN RAISE EXCEPTION 'undone'; END IF;
+    EXCEPTION WHEN raise_exception THEN NULL;
+    END;
+  END LOOP;
+END $$;
+END
+{
+    my $load = start_load(
+        $node,
+        clients => 4,
+        seconds => 4 * $soak,
+        settings => { 'omendb.insert_buffer_size' => pick(64, 100, 65536), 'enable_seqscan' => 'off' },
+        scripts => [
+            6 => "SELECT nest(2, :client_id + 1);",
+            2 => "BEGIN; SELECT nest(2, :client_id + 1); ROLLBACK;",
+            2 => 'DELETE FROM t WHERE k BETWEEN (:client_id + 1) * 1000000 AND (:client_id + 1) * 1000000 + 80000;',
+            2 => 'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) t;',
+            # Its own part, and half of another one's.
+            2 => "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT nest(1, :client_id + 1);"
+              . "SELECT must_be_same('SELECT k, v FROM t WHERE k BETWEEN ' || :client_id * 1000000 || ' AND '"
+              . " || :client_id * 1000000 + 1050000, '{index,bitmap}'); COMMIT;"
+        ]);
+    finish_load($load, 'nested subtransactions at random');
+    check_all($node, 'nested subtransactions');
+    one_answer($node, 'SELECT k, v FROM t WHERE k >= -1000000000', 'nested subtransactions: one answer', '{index,bitmap}');
+}
+
 # ---- 3. Flushed before this session reads the index, before a parallel plan, and when there are many ----
 
 fresh(100);
@@ -103,9 +206,15 @@ SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off;
 SELECT count(*) FROM t WHERE k = 5;
 COMMIT;
 END
+is( run(<<'END'), 205, 'what opens an index by name puts them into it');
+BEGIN;
+INSERT INTO t SELECT n, 'x' FROM generate_series(1, 100) n;
+SELECT entries FROM omendb_stat_index('t_k', true);
+ROLLBACK;
+VACUUM t;
+END
 is( run(<<'END'), "Gather\n10000", 'and so do parallel workers');
 BEGIN;
-INSERT INTO t SELECT n + 100000, 'p' FROM generate_series(1, 10000) n;
 SET LOCAL max_parallel_workers_per_gather = 2; SET LOCAL min_parallel_index_scan_size = 0;
 SET LOCAL min_parallel_table_scan_size = 0;
 SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL parallel_leader_participation = off;
@@ -118,6 +227,8 @@ BEGIN
   END LOOP;
   RETURN line;
 END $$;
+-- Nothing but the last query needs what is inserted here.
+INSERT INTO t SELECT n + 100000, 'p' FROM generate_series(1, 10000) n;
 SELECT pg_temp.node();
 SELECT count(v) FROM t WHERE k > 100000;
 COMMIT;
@@ -126,6 +237,22 @@ whole(10105, 'read while it waited');
 fresh(0);
 run("SET omendb.insert_buffer_size = '64kB'; INSERT INTO t SELECT hashint8(n), 'x' FROM generate_series(1, 30000) n");
 whole(30000, 'more than the buffer holds');
+# That it was not only the commit; in two indexes, of which each alone would have room.
+run('CREATE TABLE t2 (k int8); CREATE INDEX t2_k ON t2 USING omendb (k)');
+foreach my $case (
+    [ 'one index', 'INSERT INTO t SELECT n FROM generate_series(1, 4200) n', 'too many' ],
+    [ 'one index', 'INSERT INTO t SELECT n FROM generate_series(1, 4000) n', '' ],
+    [ 'two indexes', 'INSERT INTO t SELECT n FROM generate_series(1, 2500) n; INSERT INTO t2 SELECT n FROM generate_series(1, 2500) n', 'too many' ],
+    [ 'two indexes', 'INSERT INTO t SELECT n FROM generate_series(1, 2000) n; INSERT INTO t2 SELECT n FROM generate_series(1, 2000) n', '' ])
+{
+    my ($indexes, $statements, $outcome) = @$case;
+    like(
+        run("SET omendb.insert_buffer_size = '64kB'; BEGIN; SET LOCAL omendb.test_point = 'batch-written=error';"
+              . "$statements; ROLLBACK"),
+        $outcome ? qr/test point/ : qr/^$/,
+        "memory is limited, $indexes" . ($outcome ? ': too many' : ': just enough'));
+}
+run('DROP TABLE t2');
 run("BEGIN; DELETE FROM t; INSERT INTO t SELECT n, 'x' FROM generate_series(1, 100) n; DELETE FROM t WHERE k > 50;"
       . "COMMIT; VACUUM t;");
 whole(50, 'deleted while it waited');
@@ -172,10 +299,12 @@ is( run("CREATE TEMP TABLE tt (k int8) ON COMMIT DELETE ROWS; CREATE INDEX tt_k 
 # ---- 5. Not for exclusion constraints ----
 
 run('CREATE TABLE once (k int8, EXCLUDE USING omendb (k WITH =))');
+is( run("SET omendb.test_point = 'batch-written=error'; INSERT INTO once SELECT generate_series(1001, 1100)"),
+    '', 'the index of a constraint gets its entries one by one');
 {
     my ($one, $two) = (session(), session());
     say_to($one, 'BEGIN; INSERT INTO once SELECT generate_series(1, 100);');
-    $two->query_until(qr/waiting/, "\\echo waiting\nINSERT INTO once VALUES (50);\n");
+    $two->query_until(qr/waiting/, "\\echo waiting\nINSERT INTO once VALUES (100);\n");
     $node->poll_query_until('postgres',
         "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO once%'")
       or die 'nobody waits';
@@ -183,7 +312,7 @@ run('CREATE TABLE once (k int8, EXCLUDE USING omendb (k WITH =))');
     say_to($one, 'COMMIT;');
     $two->quit;
     $one->quit;
-    is(run('SELECT count(*) FROM once'), 100, 'and then its row is refused');
+    is(run('SELECT count(*) FROM once'), 200, 'and then its row is refused');
 }
 
 # ---- 6. A flush that fails aborts the transaction, even if somebody catches the error ----
@@ -203,6 +332,36 @@ COMMIT;
 END
 run('VACUUM t');
 whole(5000, 'is an error of the transaction');
+# Whatever comes then, be it that of all that waited nothing is of the transaction that is left.
+foreach my $next (
+    'SELECT count(*) FROM t WHERE k = 5',
+    "INSERT INTO t VALUES (1, 'y')",
+    "SELECT omendb_check('t_k', true)",
+    'REINDEX TABLE t',
+    'TRUNCATE t',
+    'COMMIT',
+    "PREPARE TRANSACTION 'r'")
+{
+    foreach my $before ('', "INSERT INTO t SELECT n, 'x' FROM generate_series(1, 50000, 50) n;")
+    {
+        is( run(<<"END"), 'ERROR: omendb: deferred inserts of this transaction failed before', "a caught failure, then $next");
+BEGIN;
+SET LOCAL enable_seqscan = off;
+$before
+SET LOCAL omendb.test_point = 'batch-written=error:3';
+DO \$\$
+BEGIN
+  INSERT INTO t SELECT n, 'x' FROM generate_series(1, 50000, 50) n;
+  PERFORM count(*) FROM t WHERE k = 5;
+EXCEPTION WHEN OTHERS THEN NULL;
+END \$\$;
+$next;
+COMMIT;
+END
+    }
+}
+run('VACUUM t');
+whole(5000, 'and every time nothing was left of it');
 
 # ---- 7. Never for rows that may be killed while they are being inserted ----
 
