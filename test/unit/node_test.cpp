@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 #include <vector>
 
 #include "unit/exercise_node.h"
@@ -694,6 +696,115 @@ TEST_F(NodeTest, DamagedImagesAreRefusedOrHarmless) {
     }
   });
   EXPECT_GT(accepted, 1000) << "the generator no longer reaches the methods";
+}
+
+// Two sorted parts of the same entries.
+struct Parts {
+  std::vector<Key> keys[2];
+};
+
+// Merged by the standard library: entries as (part, index), in order of their keys.
+std::vector<std::pair<int, uint32_t>> MergedByOracle(const Parts& parts, int key_columns) {
+  std::vector<std::pair<int, uint32_t>> in[2], out;
+  for (int part = 0; part < 2; part++)
+    for (uint32_t i = 0; i < parts.keys[part].size(); i++) in[part].emplace_back(part, i);
+  const auto less = [&](const std::pair<int, uint32_t>& a, const std::pair<int, uint32_t>& b) {
+    return Less(parts.keys[a.first][a.second], parts.keys[b.first][b.second], key_columns);
+  };
+  std::merge(in[0].begin(), in[0].end(), in[1].begin(), in[1].end(), std::back_inserter(out), less);
+  return out;
+}
+
+// The distinct keys, divided: `more` lies anywhere among the others, in clusters, before them, behind them, in a
+// gap between them, or one of the two has none.
+Parts Divide(const std::vector<Key>& keys, Random& random) {
+  const size_t n = keys.size(), begin = random.Below(n + 1), end = begin + random.Below(n - begin + 1);
+  const uint64_t how = random.Below(8), one_in = random.Between(1, 40);
+  bool more = random.OneIn(2);
+  Parts parts;
+  for (size_t i = 0; i < n; i++) {
+    switch (how) {
+      case 0:
+        more = false;
+        break;
+      case 1:
+        more = true;
+        break;
+      case 2:
+        more = i < begin;
+        break;
+      case 3:
+        more = i >= begin;
+        break;
+      case 4:
+        more = i >= begin && i < end;
+        break;
+      case 5:
+        more = random.OneIn(one_in);
+        break;
+      case 6:
+        more = !random.OneIn(one_in);
+        break;
+      default:
+        if (random.OneIn(one_in)) more = !more;
+    }
+    parts.keys[more ? 1 : 0].push_back(keys[i]);
+  }
+  return parts;
+}
+
+TEST_F(NodeTest, MergesAsTheStandardLibraryDoes) {
+  for (int round = 0; round < 400; round++) {
+    const Schema schema = RandomSchema(random_);
+    const uint32_t n = static_cast<uint32_t>(random_.Below(random_.OneIn(2) ? 12 : 700));
+    const Parts parts = Divide(RandomKeys(schema, n, random_), random_);
+    const std::vector<std::pair<int, uint32_t>> expected = MergedByOracle(parts, schema.key_columns);
+    const OwnedEntries in[2] = {MakeEntries(schema, parts.keys[0], random_),
+                                MakeEntries(schema, parts.keys[1], random_)};
+    // Exactly as much room as is needed, of which a sanitizer sees the end.
+    OwnedEntries merged(static_cast<uint32_t>(expected.size()), schema);
+    AppendEntries(&*merged, *in[0]);
+    const auto is_value = [](const Key& key) { return key.cls[0] == kValue; };
+    merged->all_value = std::all_of(parts.keys[0].begin(), parts.keys[0].end(), is_value) ? 1 : 0;
+    MergeSorted(&*merged, *in[1]);
+    SCOPED_TRACE(::testing::Message() << "round " << round << ": " << parts.keys[0].size() << " and "
+                                      << parts.keys[1].size() << " entries");
+    ASSERT_EQ(expected.size(), merged->count);
+    for (uint32_t i = 0; i < merged->count; i++) {
+      const Entries& from = *in[expected[i].first];
+      const uint32_t j = expected[i].second;
+      for (int c = 0; c < schema.value_columns; c++) {
+        ASSERT_EQ(from.cls[c][j], merged->cls[c][i]) << "entry " << i << ", column " << c;
+        ASSERT_EQ(from.value[c][j], merged->value[c][i]) << "entry " << i << ", column " << c;
+      }
+      ASSERT_EQ(from.tid[j], merged->tid[i]) << "entry " << i;
+      if (schema.inner) {
+        ASSERT_EQ(from.child[j], merged->child[i]) << "entry " << i;
+      }
+      // What was true of the classes need not be true of those that came.
+      if ((merged->all_value & 1) != 0) {
+        ASSERT_EQ(uint64_t{kValue}, merged->cls[0][i]) << "entry " << i;
+      }
+    }
+  }
+}
+
+TEST_F(NodeTest, ComparesEntriesAsKeys) {
+  for (int round = 0; round < 200; round++) {
+    const Schema schema = RandomSchema(random_);
+    // Keys that are equal but for their TIDs, or altogether, must come up: the same ones in both.
+    std::vector<Key> keys = RandomKeys(schema, static_cast<uint32_t>(random_.Between(1, 30)), random_), others = keys;
+    for (Key& key : others)
+      if (random_.OneIn(2)) key.tid = random_.OneIn(2) ? key.tid + 1 : key.tid - (key.tid > 0);
+    const OwnedEntries a = MakeEntries(schema, keys, random_), b = MakeEntries(schema, others, random_);
+    for (uint32_t i = 0; i < keys.size(); i++) {
+      for (uint32_t j = 0; j < others.size(); j++) {
+        const int order = CompareEntries(*a, i, *b, j);
+        ASSERT_EQ(Less(keys[i], others[j], schema.key_columns), order < 0);
+        ASSERT_EQ(Less(others[j], keys[i], schema.key_columns), order > 0);
+      }
+    }
+  }
 }
 
 }  // namespace
