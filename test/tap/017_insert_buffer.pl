@@ -49,11 +49,10 @@ sub whole
 # What must hold for a test to be about inserts that wait: only the commit puts these into the index.
 sub waits
 {
-    my ($statements, $name) = @_;
-    is( run("BEGIN; SET LOCAL omendb.test_point = 'batch-written=error'; $statements; DO \$\$ BEGIN END \$\$; COMMIT"),
-        'ERROR: test point batch-written', "$name: they wait");
-    is( run("BEGIN; SET LOCAL omendb.test_point = 'batch-written=error'; $statements; DO \$\$ BEGIN END \$\$; ROLLBACK"),
-        '', "$name: until the commit");
+    my ($statements, $name, $before) = @_;
+    my $transaction = ($before || '') . "BEGIN; SET LOCAL omendb.test_point = 'batch-written=error'; $statements;";
+    is(run("$transaction COMMIT"), 'ERROR: test point batch-written', "$name: they wait");
+    is(run("$transaction ROLLBACK"), '', "$name: until the commit");
     return;
 }
 
@@ -80,7 +79,10 @@ whole(5100, 'rolled back');
 run("BEGIN; INSERT INTO t SELECT n * 7, 'prepared' FROM generate_series(1, 1000) n; PREPARE TRANSACTION 'p';");
 run("COMMIT PREPARED 'p'");
 whole(6100, 'prepared');
-waits("INSERT INTO t SELECT n, 'x' FROM generate_series(1, 100) n", 'INSERT');
+my $insert = "INSERT INTO t SELECT n, 'x' FROM generate_series(1, 100) n";
+waits($insert, 'INSERT');
+waits($insert, 'a second transaction', "INSERT INTO t VALUES (1, 'new');");
+run("VACUUM t");
 # In one session, so that what one transaction leaves behind meets the next one.
 run(<<'END');
 BEGIN; INSERT INTO t SELECT n, 'gone' FROM generate_series(1, 5000) n; ROLLBACK;
@@ -92,7 +94,7 @@ INSERT INTO t SELECT n, 'new' FROM generate_series(1, 100) n;
 ROLLBACK PREPARED 'q';
 VACUUM t;
 END
-whole(6300, 'one after the other');
+whole(6302, 'one after the other');
 
 # VACUUM does not truncate where a transaction is open: it would wait for it for some seconds, and give up.
 
@@ -372,7 +374,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN NULL;
 END \$\$;
 $next;
-COMMIT;
+ROLLBACK;
 END
     }
 }
@@ -400,27 +402,46 @@ CREATE TABLE t (u int8, k int8, v text);
 CREATE INDEX t_k ON t USING omendb (k);
 CREATE UNIQUE INDEX t_u ON t (gate(u));
 END
-foreach my $load (
+my @speculative = (
     "INSERT INTO t VALUES (1, %d, 'c') ON CONFLICT DO NOTHING",
-    "WITH w AS (INSERT INTO t VALUES (1, %d, 'c') ON CONFLICT (gate(u)) DO UPDATE SET v = 'd' RETURNING 1) SELECT * FROM w")
+    "WITH w AS (INSERT INTO t VALUES (1, %d, 'c') ON CONFLICT (gate(u)) DO UPDATE SET v = 'd' RETURNING 1) SELECT * FROM w"
+);
+
+# The session inserts `rows` rows before, which have waited if it knows the rules by then.
+sub lose_a_race
 {
+    my ($statement, $rows, $name) = @_;
     run('TRUNCATE t');
     my ($controller, $one) = (session(), session());
     say_to($controller, 'SELECT pg_advisory_lock(1);');
-    say_to($one, "BEGIN; INSERT INTO t SELECT n, n, 'x' FROM generate_series(1000, 3000) n; SET test.gate = 2;");
-    $one->query_until(qr/sent/, "\\echo sent\n" . sprintf($load, 111) . ";\n");
+    say_to($one, 'BEGIN;' . ($rows ? "INSERT INTO t SELECT n, n, 'x' FROM generate_series(1001, 1000 + $rows) n;" : ''));
+    say_to($one, 'SET test.gate = 2;');
+    $one->query_until(qr/sent/, "\\echo sent\n" . sprintf($statement, 111) . ";\n");
     $node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'advisory'")
       or die 'nobody is at the gate';
-    run(sprintf($load, 222));
+    run(sprintf($statement, 222));
     say_to($controller, 'SELECT pg_advisory_unlock(1);');
     say_to($one, 'SELECT 1;');
     run('VACUUM (TRUNCATE OFF) t');
     run("INSERT INTO t SELECT n, 5000 + n, 'y' FROM generate_series(10000, 10010) n");
     say_to($one, 'COMMIT;');
     $_->quit foreach $controller, $one;
-    is(run('SET enable_seqscan = off; SELECT count(*) FROM t WHERE k = 111'), 0, 'the killed row is nowhere');
-    whole(1 + 2001 + 11, 'ON CONFLICT');
+    is(run('SET enable_seqscan = off; SELECT count(*) FROM t WHERE k = 111'), 0, "$name: the killed row is nowhere");
+    whole(1 + $rows + 11, $name);
+    return;
 }
+lose_a_race($_, 2001, 'ON CONFLICT') foreach @speculative;
+run('TRUNCATE t');
+# Such a statement is over, or an error ended it in a transaction before.
+$insert = "INSERT INTO t SELECT n, n, 'x' FROM generate_series(101, 200) n";
+waits(sprintf($speculative[0], 1) . ";$insert", 'after ON CONFLICT');
+waits($insert, 'after ON CONFLICT failed', <<'END');
+DO $$
+BEGIN
+  INSERT INTO t SELECT n, 1 / (5 - n) FROM generate_series(1, 9) n ON CONFLICT DO NOTHING;
+EXCEPTION WHEN division_by_zero THEN NULL;
+END $$;
+END
 
 # ---- 9. All that inserts without being a plain INSERT ----
 
@@ -505,6 +526,17 @@ whole(6000, 'partitions');
     no_crash($subscriber, 'subscriber');
     $subscriber->stop;
 }
+
+# 7 again, where the library is loaded by the very statement that must not wait.
+$node->append_conf('postgresql.conf', "shared_preload_libraries = ''\n");
+$node->restart;
+run(<<'END');
+DROP TABLE parted;
+CREATE TABLE t (u int8, k int8, v text);
+CREATE INDEX t_k ON t USING omendb (k);
+CREATE UNIQUE INDEX t_u ON t (gate(u));
+END
+lose_a_race($_, 0, 'ON CONFLICT, the first statement') foreach @speculative;
 
 no_crash($node, 'primary');
 done_testing();
