@@ -5,7 +5,8 @@
 # The rounds go to three clusters, each with other settings of what matters here.  In each of them two tables are under
 # load: one with random keys, whose leaves split, empty and are unlinked all over; and a queue that grows on the right
 # and is eaten from the left, whose pages are unlinked and recycled.  The process that kills itself is on a tour of its
-# own (see TestPoints.pm), and a further one writes down what the server has acknowledged.
+# own (see TestPoints.pm), and a further one writes down what the server has acknowledged.  Whether inserts wait for others
+# is another choice of each round: a crash may come while they are merged into an index.
 use strict;
 use warnings;
 use FindBin;
@@ -132,18 +133,23 @@ END
     return $status == 0 ? $errors : "psql: $status, $errors";
 }
 
-# One round: `what` is a point of the code with a count, or how the whole server ends.
+# One round: `what` is a point of the code with a count, or how the whole server ends.  If `first_inserts` is given, it is
+# that of all sessions, instead of a random one.
 sub crash_round
 {
-    my ($cluster, $what) = @_;
+    my ($cluster, $what, $first_inserts) = @_;
     my $node = $cluster->{node};
     my $start = log_size($node);
     my $name = "$cluster->{name}, $what";
-    my $load = start_load($node, clients => 2, seconds => 600, scripts => \@scripts, settings => small_pages());
+    my $settings = small_pages();
+    $settings->{'omendb.test_first_inserts'} = $first_inserts if defined $first_inserts;
+    my $load = start_load($node, clients => 2, seconds => 600, scripts => \@scripts, settings => $settings);
     my $journal = start_journal($node);
     my $tour = start_psql(
         $node,
-        $what =~ /=/ ? tour(order => $what, turns => 30) : tour(turns => 200, settings => small_pages()));
+        $what =~ /=/
+        ? tour(order => $what, turns => 30, first_inserts => $first_inserts)
+        : tour(turns => 200, settings => small_pages()));
     if ($what =~ /=/)
     {
         my $said = finish_psql($tour);
@@ -188,7 +194,7 @@ END
     ok(journal_agrees($node, $journal), "$name: what was acknowledged is there");
 
     # The next ones find what the crash left.
-    my $settings = small_pages();
+    $settings = small_pages();
     $node->safe_psql('postgres', join ";\n", (map { "SET $_ = $settings->{$_}" } sort keys %$settings), <<'END');
 INSERT INTO scattered (k, a, b) SELECT (random() * 1e9)::int8, random() * 100, random() FROM generate_series(1, 300);
 INSERT INTO queue (a) SELECT n FROM generate_series(1, 100) AS n;
@@ -239,13 +245,15 @@ END
     @points = test_points($node);
 }
 
-# The rounds, in any order: each point once, in one of the clusters, and surprises in all of them; as often as
-# OMENDB_SOAK says, the points in the next cluster each time.
+# The rounds, in any order: each point once, in one of the clusters, twice if entries that waited pass it, and surprises in
+# all of them; as often as OMENDB_SOAK says, the points in the next cluster each time.
 my @plan;
 my $deal = int(rand(@clusters));
 foreach my $turn (1 .. $soak)
 {
     push @plan, map { [ $clusters[ $deal++ % @clusters ], "$_=kill:" . pick(1, 1, 2, 3, 5, 8) ] } @points;
+    push @plan, map { [ $clusters[ $deal++ % @clusters ], "$_=kill:" . pick(1, 2, 3, 5, 8), 0 ] }
+      grep { /^(batch|split|downlink|root|share|page-extended)/ } @points;
     $deal++ if @points % @clusters == 0;
     foreach my $cluster (@clusters)
     {

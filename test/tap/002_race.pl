@@ -464,8 +464,15 @@ END
         # DDL comes from one session: two at a time would mostly wait for each other.
         my $alone =
           $mix->{alone} ? start_load($node, %common, clients => 1, scripts => [ @{ $mix->{alone} } ]) : undef;
-        my $load = start_load($node, %common, clients => $clients, scripts => [ @{ $mix->{scripts} } ]);
-        count_load(\%sum, finish_load($load, "$name: $clients clients"));
+        my $load = start_load($node, %common, clients => $clients / 2, scripts => [ @{ $mix->{scripts} } ]);
+        # With entries that wait for others, and come many at once.
+        my $waiting = start_load(
+            $node, %common,
+            clients => $clients / 2,
+            settings => { 'omendb.test_first_inserts' => 0, 'omendb.insert_buffer_size' => pick(64, 65536) },
+            scripts => [ @{ $mix->{scripts} } ]);
+        count_load(\%sum, finish_load($load, "$name: $clients clients, half of them"));
+        count_load(\%sum, finish_load($waiting, "$name: $clients clients, those whose inserts wait"));
         count_load(\%sum, finish_load($alone, "$name: DDL beside $clients clients")) if $alone;
         check_all($node, "$name: after $clients clients");
     }

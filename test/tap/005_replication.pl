@@ -63,10 +63,18 @@ $primary->wait_for_catchup($impatient);
 
 my $load = start_load(
     $primary,
-    clients => 3,
+    clients => 2,
     seconds => $seconds,
     # Each page that is touched goes into the WAL as a whole, for the comparison.
-    rate => 300,
+    rate => 200,
+    scripts => [ writers('INDEX_CLEANUP ON') ]);
+# With entries that wait for others, and come many at once.
+my $waiting = start_load(
+    $primary,
+    clients => 2,
+    seconds => $seconds,
+    rate => 100,
+    settings => { 'omendb.test_first_inserts' => 0 },
     scripts => [ writers('INDEX_CLEANUP ON') ]);
 # There the planner need not find an index-only scan: see amcanreturn.
 my $ways = "'{index,bitmap}'";
@@ -119,6 +127,7 @@ $standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
 
 finish_load($readers, "queries on the standby for $seconds s");
 finish_load($load, 'the load on the primary');
+finish_load($waiting, 'the load whose inserts wait');
 
 # ---- A dead row that an index-only scan has taken along must not come back to life ----
 #

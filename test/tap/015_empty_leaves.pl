@@ -32,15 +32,20 @@ CREATE TABLE t (k int8);
 CREATE INDEX t_k ON t USING omendb (k);
 END
 
-foreach my $rows (30, 60, 90, 121, 150, 400)
+# Entries that come one by one, and those that come together (src/README, "Deferred inserts").
+foreach my $case (map { my $rows = $_; map { [ $rows, $_ ] } 1000, 0 } 30, 60, 90, 121, 150, 400)
 {
-    foreach my $kept ([ 2, 'k > 2' ], [ 12, 'k > 12' ], [ 25, 'k > 25' ], [ 2, 'k BETWEEN 2 AND ' . ($rows - 1) ],
+    my ($rows, $first_inserts) = @$case;
+    # Three leaves: a fourth would fill the page above, and the last leaf of all stay, as nobody had room for it.
+    my $few = $first_inserts ? 12 : 9;
+    foreach my $kept ([ 2, 'k > 2' ], [ $few, "k > $few" ], [ 25, 'k > 25' ], [ 2, 'k BETWEEN 2 AND ' . ($rows - 1) ],
         [ 2, 'k <= ' . ($rows - 2) ])
     {
         my ($left, $deleted) = @$kept;
         my $answer = $node->safe_psql('postgres', <<"END");
 SET omendb.test_page_entries = 4;
 SET omendb.test_delta_entries = 1;
+SET omendb.test_first_inserts = $first_inserts;
 TRUNCATE t;
 INSERT INTO t SELECT generate_series(1, $rows);
 DELETE FROM t WHERE $deleted;

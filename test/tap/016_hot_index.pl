@@ -148,10 +148,14 @@ END
     {
         my %common = (seconds => $seconds, mode => 'extended', settings => { 'omendb.test_rebuild_misses' => $misses });
         my $alone = start_load($node, %common, clients => 1, scripts => [ $misses == 1 ? @definitions : @in_place ]);
-        my $load = start_load(
+        my @scripts = (@readers, writers('INDEX_CLEANUP ON, TRUNCATE OFF'));
+        my $load = start_load($node, %common, clients => 4, scripts => [@scripts]);
+        # Entries that wait for others come to a leaf many at once.
+        my $waiting = start_load(
             $node, %common,
-            clients => 8,
-            scripts => [ @readers, writers('INDEX_CLEANUP ON, TRUNCATE OFF') ]);
+            clients => 4,
+            settings => { %{ $common{settings} }, %{ waiting() }, 'omendb.test_first_inserts' => 0 },
+            scripts => [@scripts]);
         # An index that is replaced leaves its counts behind.
         for (my $end = time + $seconds; time < $end; sleep 0.5)
         {
@@ -162,6 +166,7 @@ END
             $sum{$1} = [ $2, $3, $4, $5 ] while $output =~ /^(\d+)\|(\d+)\|(\d+)\|(\d+)\|(\d+)$/mg;
         }
         finish_load($load, "race, a table after $misses misses: readers and writers");
+        finish_load($waiting, "race, a table after $misses misses: those whose inserts wait");
         finish_load($alone, "race, a table after $misses misses: DDL");
         check_all($node, "race, a table after $misses misses");
         one_answer($node, 'SELECT k FROM t WHERE k >= 0', "race, a table after $misses misses: all rows");

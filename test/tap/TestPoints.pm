@@ -6,7 +6,7 @@ use warnings;
 use Exporter 'import';
 use Omendb;
 
-our @EXPORT = qw(test_points small_pages prepare_tour tour);
+our @EXPORT = qw(test_points small_pages waiting prepare_tour tour);
 
 # The names of the points; none if it is an ordinary build.
 sub test_points
@@ -19,10 +19,16 @@ SELECT setting FROM pg_settings WHERE name = 'omendb.test_points';
 END
 }
 
-# Settings that make pages and deltas small, and the hot index built again after few lookups, at random.
+# Settings that make pages and deltas small, the hot index built again after few lookups, and inserts wait, at random.
 sub small_pages
 {
-    return page_sizes(pick(4, 5, 8, 16, 60, 300), pick(1, 2, 3, 8, 64));
+    return { %{ page_sizes(pick(4, 5, 8, 16, 60, 300), pick(1, 2, 3, 8, 64)) }, %{ waiting() } };
+}
+
+# Settings by which all inserts wait for others, or as few as in the ordinary build; and not for too many.
+sub waiting
+{
+    return { 'omendb.test_first_inserts' => pick(0, 0, 3, 16), 'omendb.insert_buffer_size' => pick(64, 65536) };
 }
 
 sub page_sizes
@@ -55,8 +61,11 @@ END
 # `settings` are the sizes of pages.  By default they are such that no point is passed by: with a delta as large as a
 # base no two leaves have few enough entries to share them.
 #
+# Whether inserts wait is left to chance, unless `first_inserts` says it.
+#
 # `kind` is that of the tables: 'TEMP' ones are made, and the others made 'LOGGED' or 'UNLOGGED', by default at random.
-# With `caught`, errors are caught in a subtransaction, where there can be one, and the transaction goes on writing.
+# With `caught`, errors are caught in a subtransaction, where there can be one, and the transaction goes on writing, if it
+# may: what waits for an index is put into it in the subtransaction or behind it.
 #
 # A split is only met behind a right-link while it has no downlink.  For that an error first stops one there.
 sub tour
@@ -111,9 +120,10 @@ END
         {
             next if /^(VACUUM|BEGIN|SET|SELECT txid|CREATE INDEX CONCURRENTLY)/;
             s/^SELECT/PERFORM/;
+            my $read = pick('', 'PERFORM count(*) FROM tour WHERE k = 1;');
             $_ = <<"END";
 DO \$\$ BEGIN
-  $_;
+  $_; $read
 EXCEPTION WHEN OTHERS THEN
   RAISE WARNING 'caught: %', SQLERRM;
   INSERT INTO tour SELECT (random() * 1e9)::int8, random() * 10 FROM generate_series(1, 20);
@@ -124,7 +134,12 @@ END
     }
     my @all = (@statements) x $turns;
     splice @all, int(rand(@statements)), 0, "SET omendb.test_point = '$order'" if defined $order;
-    my $settings = $options{settings} || page_sizes(@{ pick([ 5, 1 ], [ 6, 1 ], [ 8, 1 ], [ 8, 2 ], [ 12, 2 ]) });
+    my $settings = $options{settings}
+      || { %{ page_sizes(@{ pick([ 5, 1 ], [ 6, 1 ], [ 8, 1 ], [ 8, 2 ], [ 12, 2 ]) }) }, %{ waiting() } };
+    $settings->{'omendb.test_first_inserts'} = $options{first_inserts} if defined $options{first_inserts};
+    # Only entries that come one by one are seen there.
+    $settings->{'omendb.test_first_inserts'} = 16
+      if defined $options{order} && $options{order} =~ /^(insert-locked|delta-merged)=/;
     my $kind = $options{kind} || pick('LOGGED', 'LOGGED', 'LOGGED', 'UNLOGGED');
     my @tables =
       $kind eq 'TEMP'
