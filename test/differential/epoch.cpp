@@ -47,6 +47,7 @@ Epoch::Epoch(uint64_t seed, bool test_build) : random_(seed) {
                               std::to_string(random_.Between(4, random_.OneIn(2) ? 20 : 200)));
     fixed_settings_.push_back("omendb.test_delta_entries = " + std::to_string(random_.Between(1, 64)));
   }
+  test_build_ = test_build;
   fixed_settings_.push_back(
       "timezone = '" + std::string(Pick({"UTC", "America/New_York", "Asia/Kolkata", "Pacific/Kiritimati"}, random_)) +
       "'");
@@ -112,6 +113,10 @@ Group Epoch::Settings() {
   if (random_.OneIn(4)) set("random_page_cost = 0.01");
   if (random_.OneIn(4)) set("plan_cache_mode = force_generic_plan");
   if (random_.OneIn(8)) set("work_mem = '64kB'");
+  // Mostly every insert waits; without the test build those behind the first few do.
+  if (test_build_ && !random_.OneIn(3))
+    set("omendb.test_first_inserts = " + std::string(Pick({"0", "0", "0", "1", "5"}, random_)));
+  if (random_.OneIn(3)) set("omendb.insert_buffer_size = " + std::string(Pick({"0", "'64kB'", "'64kB'"}, random_)));
   if (random_.OneIn(10))
     set("default_transaction_isolation = " + std::string(Pick({"serializable", "'repeatable read'"}, random_)));
   if (random_.OneIn(25)) {
@@ -276,13 +281,31 @@ Group Epoch::Prepared() {
 // ---- Writes ----
 
 std::string Epoch::InsertText(Table* table, uint64_t rows) {
+  // Some of the rows before once more.
+  if (table->unique && table->next_id > 1 && random_.OneIn(3)) table->next_id -= random_.Below(table->next_id);
   std::string text = "INSERT INTO @" + table->name + " VALUES ";
   bool first = true;
   for (const std::string& row : RandomRows(table, rows, random_)) {
     text += first ? row : Optional(", " + row);
     first = false;
   }
-  return text;
+  return text + OnConflict(*table);
+}
+
+// Rows of which only the id and v are not NULL, by COPY.
+std::string Epoch::CopyText(Table* table, uint64_t rows) {
+  const uint64_t first = table->next_id;
+  table->next_id += rows;
+  table->rows_at_most += rows;
+  return "COPY @" + table->name + " (id, v) FROM PROGRAM 'seq " + std::to_string(first) + ' ' +
+         std::to_string(first + rows - 1) + " | sed s/.\\*/\\&,\\&/' WITH (FORMAT csv)";
+}
+
+// A table may have no unique index, and its rows are inserted speculatively all the same.
+std::string Epoch::OnConflict(const Table& table) {
+  if (!random_.OneIn(table.unique ? 2 : 12)) return "";
+  if (table.unique && random_.OneIn(3)) return " ON CONFLICT (id) DO UPDATE SET v = excluded.v + 1";
+  return " ON CONFLICT DO NOTHING";
 }
 
 std::string Epoch::AlterRowsText(Table* table) {
@@ -356,16 +379,29 @@ std::string Epoch::WriteText(Table* table) {
   const uint64_t kind = random_.Below(20);
   if (kind < 9 && table->rows_at_most < most_rows_) {
     uint64_t rows = random_.OneIn(3) ? random_.Below(most_rows_ / 8 + 1) + 1 : random_.Between(1, 8);
-    return InsertText(table, std::min<uint64_t>(rows, 400));
+    rows = std::min<uint64_t>(rows, 400);
+    return random_.OneIn(12) ? CopyText(table, rows) : InsertText(table, rows);
   }
   if (kind < 11 && table->rows_at_most < most_rows_ / 2) {
     table->rows_at_most *= 2;
     std::string columns = "id + 1000, v";
     for (const Column& column : table->columns) columns += ", " + column.name;
     return "INSERT INTO @" + table->name + " SELECT " + columns + " FROM @" + table->name +
-           RandomWhere(RandomFocus(*table, random_), "", random_);
+           RandomWhere(RandomFocus(*table, random_), "", random_) + OnConflict(*table);
   }
   return AlterRowsText(table);
+}
+
+// Inserts in a subtransaction, which is committed or rolled back; around it or within it is another one.
+std::string Epoch::BlockText(Table* table) {
+  const auto insert = [&] { return InsertText(table, random_.Between(1, 60)) + "; "; };
+  const auto end = [&](const char* name) {
+    return std::string(random_.OneIn(2) ? "RAISE EXCEPTION '" + std::string(name) + "'; " : "") +
+           "EXCEPTION WHEN raise_exception THEN " + (random_.OneIn(3) ? insert() : "NULL; ") + "END";
+  };
+  std::string inner;
+  if (random_.OneIn(2)) inner = "BEGIN " + insert() + end("inner") + "; " + (random_.OneIn(2) ? insert() : "");
+  return "DO $$BEGIN " + insert() + inner + end("outer") + "$$";
 }
 
 Group Epoch::Write() { return {"", {{WriteText(&AnyTable())}}}; }
@@ -405,6 +441,9 @@ Group Epoch::Transaction() {
       case 9:
         group.statements.push_back({OrderedQuery(RandomFocus(table, random_), true, random_)});
         break;
+      case 10:
+        group.statements.push_back({table.rows_at_most < most_rows_ ? BlockText(&table) : WriteText(&table)});
+        break;
       default:
         group.statements.push_back({WriteText(&table)});
     }
@@ -417,7 +456,8 @@ Group Epoch::Transaction() {
 Group Epoch::Check() {
   return {"check",
           {{"SELECT c.relname, omendb_check(c.oid, true) FROM pg_class AS c JOIN pg_index AS i ON i.indexrelid = c.oid "
-            "WHERE c.relnamespace = 'o'::regnamespace AND c.relkind = 'i'",
+            "WHERE c.relnamespace = 'o'::regnamespace AND c.relkind = 'i' "
+            "AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'omendb')",
             Target::kCheck}}};
 }
 

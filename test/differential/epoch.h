@@ -47,7 +47,10 @@ class Epoch {
 
   Table& AnyTable() { return tables_[random_.Below(tables_.size())]; }
   std::string InsertText(Table* table, uint64_t rows);
+  std::string CopyText(Table* table, uint64_t rows);
+  std::string OnConflict(const Table& table);
   std::string WriteText(Table* table);
+  std::string BlockText(Table* table);
   std::string AlterRowsText(Table* table);
   std::string MatchText(Table* table);
   void Explain(Group* group, const std::string& query);
@@ -55,6 +58,7 @@ class Epoch {
 
   Random random_;
   std::vector<Table> tables_;
+  bool test_build_;
   std::vector<std::string> fixed_settings_;  // for the whole epoch
   uint64_t most_rows_;
   int until_settings_ = 0;

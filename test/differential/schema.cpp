@@ -116,15 +116,21 @@ std::string RandomPredicate(const Table& table, Random& random) {
 
 std::string Column::TypeName() const { return domain ? DomainName(base) : Name(base); }
 
+// What ON CONFLICT asks.
+std::string Table::UniqueText() const { return "CREATE UNIQUE INDEX " + name + "_id ON @" + name + " (id)"; }
+
 std::vector<std::string> Table::CreateTexts(Random& random) const {
   std::string text = "TABLE @" + name + " (id int4, v int4";
   for (const Column& column : columns) text += ", " + column.name + ' ' + column.TypeName();
   text += ')';
   if (!partitioned) {
     if (random.OneIn(3)) text += Optional(" WITH (fillfactor = " + std::to_string(random.Between(10, 100)) + ")");
-    return {(random.OneIn(10) ? "CREATE UNLOGGED " : "CREATE ") + text};
+    std::vector<std::string> out{(random.OneIn(10) ? "CREATE UNLOGGED " : "CREATE ") + text};
+    if (unique) out.push_back(UniqueText());
+    return out;
   }
   std::vector<std::string> out{"CREATE " + text + " PARTITION BY HASH (id)"};
+  if (unique) out.push_back(UniqueText());
   for (const char* remainder : {"0", "1"})
     out.push_back("CREATE TABLE @" + name + "_p" + remainder + " PARTITION OF @" + name +
                   " FOR VALUES WITH (MODULUS 2, REMAINDER " + remainder + ")");
@@ -135,6 +141,7 @@ Table RandomTable(const std::string& name, const Table* like, Random& random) {
   Table table;
   table.name = name;
   table.partitioned = random.OneIn(8);
+  table.unique = random.OneIn(4);
   const uint64_t columns = like != nullptr ? like->columns.size() : random.Between(1, 5);
   for (uint64_t i = 0; i < columns; i++) {
     Column column;

@@ -66,11 +66,13 @@ struct Index {
   std::string predicate;  // empty unless partial; ^ before columns
 };
 
-// Besides the keys k1, k2, ... every table has id, different in each row that is inserted by VALUES, and v, which is in
-// no index key, so that its updates are HOT.
+// Besides the keys k1, k2, ... every table has id, different in each row that is inserted by VALUES (with a unique
+// index it is so in all rows, and VALUES may come with some that are there), and v, which is in no index key, so that
+// its updates are HOT.
 struct Table {
   std::string name;
   bool partitioned = false;
+  bool unique = false;  // a btree index on id, of all copies
   std::vector<Column> columns;
   std::vector<Index> indexes;
   uint64_t next_id = 1;
@@ -79,6 +81,7 @@ struct Table {
   size_t remembered = 0;  // rows in the columns' known values
 
   std::vector<std::string> CreateTexts(Random& random) const;
+  std::string UniqueText() const;
 };
 
 // With `like`, a table whose columns are of the same families, to join with.
