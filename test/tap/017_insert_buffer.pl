@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::Bin;
+use List::Util qw(shuffle);
 use Omendb;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -527,11 +528,81 @@ whole(6000, 'partitions');
     $subscriber->stop;
 }
 
+# ---- Entries of all kinds, merged into leaves of all sizes ----
+
+run(<<'END');
+DROP TABLE parted;
+CREATE TABLE t (id int8, k int8, a int4, b float8, c date);
+CREATE INDEX t_k ON t USING omendb (k);
+CREATE INDEX t_ka ON t USING omendb (k, a DESC);
+CREATE INDEX t_abc ON t USING omendb (a NULLS FIRST, b, c) WITH (fillfactor = 60);
+CREATE INDEX t_wide ON t USING omendb (a, c DESC NULLS LAST, b, id, k);
+CREATE INDEX t_include ON t USING omendb (b) INCLUDE (k, c, a);
+CREATE INDEX t_some ON t USING omendb (id) WHERE a > 5;
+END
+my %rows = (
+    # In the order of an index, in the opposite one, in none; few values, and one.
+    ascending => 'n, n, n / 100, n, DATE \'2000-01-01\' + n',
+    descending => '-n, -n, -n / 100, -n, DATE \'2000-01-01\' - n',
+    scattered => 'hashint4(n), hashint8(n), hashint4(n + 1) % 100, hashint4(n) / 7.0, DATE \'2000-01-01\' + hashint4(n) % 1000',
+    few => 'n % 3, n % 2, n % 5, n % 2, DATE \'2000-01-01\' + n % 2',
+    one => '7, 7, 7, 7, DATE \'2000-01-01\'',
+    # NULLs: none before the last rows, some, nothing else.
+    late => 'n, nullif(n, 990), nullif(n % 7, (n > 900)::int), nullif(n, 995), CASE WHEN n < 980 THEN DATE \'2000-01-01\' END',
+    sparse => 'nullif(n % 11, 0), nullif(n % 3, 0), nullif(n % 5, 0), nullif(n % 7, 0), CASE WHEN n % 2 = 0 THEN DATE \'2000-01-01\' + n END',
+    null => 'NULL, NULL, NULL, NULL, NULL');
+my @orders = sort keys %rows;
+foreach my $size ([ 4, 1 ], [ 9, 3 ], [ 60, 64 ], [ 8192, 64 ])
+{
+    my ($entries, $delta) = @$size;
+    run('TRUNCATE t');
+    # Each of them into what the ones before left, in any order, twice.
+    foreach my $order (shuffle(@orders), shuffle(@orders))
+    {
+        my $piece = pick(1, 3, 1000);
+        is( run(<<"END"), '', "$entries entries a page, $delta in a delta: $order");
+SET omendb.test_page_entries = $entries;
+SET omendb.test_delta_entries = $delta;
+BEGIN;
+INSERT INTO t SELECT $rows{$order} FROM generate_series(1, 1000) n WHERE n % $piece = 0;
+SET LOCAL omendb.insert_buffer_size = '64kB';
+INSERT INTO t SELECT $rows{$order} FROM generate_series(1, 1000) n WHERE n % $piece > 0;
+COMMIT;
+END
+    }
+    my $name = "$entries entries a page, $delta in a delta";
+    check_all($node, $name);
+    one_answer($node, "SELECT $_->[0] FROM t WHERE $_->[1]", "$name: $_->[1]", '{index,bitmap}')
+      foreach [ 'k', 'k >= -3000000000' ], [ 'k, a', 'k IS NULL' ], [ 'a, b, c', 'a IS NULL' ],
+      [ 'a, b, c', 'a BETWEEN -50 AND 7' ], [ 'b, k, c, a', 'b > -1e9' ], [ 'id', 'a > 5 AND id > 3' ];
+    # Leaves that are thinned out, or empty.
+    run("DELETE FROM t WHERE k % 4 > 0 OR a = 7; VACUUM t; INSERT INTO t SELECT $rows{scattered} FROM generate_series(1, 500) n");
+    check_all($node, "$name: after VACUUM");
+}
+# Entries of which more fit a page than it may have.
+run('TRUNCATE t; INSERT INTO t (k) SELECT 1 FROM generate_series(1, 30000)');
+run('INSERT INTO t (k) SELECT 1 FROM generate_series(1, 30000)');
+check_all($node, 'equal entries');
+
+# A split that was left in the middle is completed by those that come next.
+run('DROP TABLE t');
+foreach my $at (1, 2, 5)
+{
+    fresh(100);
+    my $settings = 'SET omendb.test_page_entries = 8; SET omendb.test_delta_entries = 2';
+    my $dense = "INSERT INTO t SELECT 400 + n % 100, 'dense' FROM generate_series(1, 300) n";
+    is( run("$settings; SET omendb.test_point = 'split-written=error:$at'; $dense"),
+        'ERROR: test point split-written', "split $at is left in the middle");
+    run("$settings; $dense; $dense");
+    run('VACUUM t');
+    whole(700, "split $at was left in the middle");
+}
+run('DROP TABLE t');
+
 # 7 again, where the library is loaded by the very statement that must not wait.
 $node->append_conf('postgresql.conf', "shared_preload_libraries = ''\n");
 $node->restart;
 run(<<'END');
-DROP TABLE parted;
 CREATE TABLE t (u int8, k int8, v text);
 CREATE INDEX t_k ON t USING omendb (k);
 CREATE UNIQUE INDEX t_u ON t (gate(u));
