@@ -535,6 +535,7 @@ DROP TABLE parted;
 CREATE TABLE t (id int8, k int8, a int4, b float8, c date);
 CREATE INDEX t_k ON t USING omendb (k);
 CREATE INDEX t_ka ON t USING omendb (k, a DESC);
+CREATE INDEX t_three ON t USING omendb (a, id DESC, k);
 CREATE INDEX t_abc ON t USING omendb (a NULLS FIRST, b, c) WITH (fillfactor = 60);
 CREATE INDEX t_wide ON t USING omendb (a, c DESC NULLS LAST, b, id, k);
 CREATE INDEX t_include ON t USING omendb (b) INCLUDE (k, c, a);
@@ -579,10 +580,14 @@ END
     run("DELETE FROM t WHERE k % 4 > 0 OR a = 7; VACUUM t; INSERT INTO t SELECT $rows{scattered} FROM generate_series(1, 500) n");
     check_all($node, "$name: after VACUUM");
 }
-# Entries of which more fit a page than it may have.
-run('TRUNCATE t; INSERT INTO t (k) SELECT 1 FROM generate_series(1, 30000)');
+# Entries that take next to no room: more would fit a page than it may have. They come behind those of a page, and
+# between them, where VACUUM left gaps.
+run('TRUNCATE t; INSERT INTO t (id, k) SELECT n, 1 FROM generate_series(1, 8100) n');
+check_all($node, 'equal keys, one page');
+run('DELETE FROM t WHERE id % 20 = 0; VACUUM t; INSERT INTO t (k) SELECT 1 FROM generate_series(1, 1000)');
+check_all($node, 'equal keys, more than one page may have');
 run('INSERT INTO t (k) SELECT 1 FROM generate_series(1, 30000)');
-check_all($node, 'equal entries');
+check_all($node, 'equal keys, many pages');
 
 # A split that was left in the middle is completed by those that come next.
 run('DROP TABLE t');
