@@ -523,6 +523,35 @@ whole(6000, 'partitions');
     check_all($subscriber, 'subscriber');
     one_answer($subscriber, 'SELECT id FROM replicated WHERE k > -3000000000', 'subscriber: one answer', '{index,bitmap}');
     is($subscriber->safe_psql('postgres', 'SELECT count(*) FROM replicated'), 5400, 'subscriber: rows');
+
+    # 4 again: TRUNCATE is no utility statement there. The first exchanges the file, the second is in place; and now and
+    # then the index is read.
+    $subscriber->safe_psql('postgres', <<'END');
+CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE n int;
+BEGIN
+  EXECUTE format('SELECT count(*) FROM %s WHERE k = %s', TG_RELID::regclass, NEW.k) INTO n;
+  IF n <> 1 THEN RAISE 'k = % is there % times', NEW.k, n; END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER look AFTER INSERT ON replicated FOR EACH ROW WHEN (NEW.id % 300 = 0) EXECUTE FUNCTION look();
+ALTER TABLE replicated ENABLE ALWAYS TRIGGER look;
+END
+    foreach my $truncates (1, 2)
+    {
+        run('BEGIN;'
+              . join('TRUNCATE replicated;',
+                map { "INSERT INTO replicated SELECT n, -n FROM generate_series($_->[0], $_->[1]) n;" }
+                  ([ 10001, 11500 ], [ 20001, 21200 ], [ 30001, 30900 ])[ 0 .. $truncates ])
+              . 'COMMIT');
+        $node->wait_for_catchup('s');
+        check_all($subscriber, "subscriber, TRUNCATE $truncates");
+        is($subscriber->safe_psql('postgres', 'SELECT count(*) FROM replicated'),
+            $truncates == 1 ? 1200 : 900, "subscriber, TRUNCATE $truncates: rows");
+        is( $subscriber->safe_psql('postgres', "SELECT entries FROM omendb_stat_index('replicated_k', true)"),
+            $truncates == 1 ? 1200 : 900, "subscriber, TRUNCATE $truncates: entries");
+        run('TRUNCATE replicated');
+    }
     $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION s');
     no_crash($subscriber, 'subscriber');
     $subscriber->stop;
