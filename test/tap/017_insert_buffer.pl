@@ -552,6 +552,33 @@ END
             $truncates == 1 ? 1200 : 900, "subscriber, TRUNCATE $truncates: entries");
         run('TRUNCATE replicated');
     }
+    # 7 again, where the library is loaded by a trigger's statement, in a process that has no portal.
+    $subscriber->safe_psql('postgres', <<'END');
+DROP TRIGGER look ON replicated;
+DROP INDEX replicated_k;
+CREATE TABLE upserted (u int8 UNIQUE, k int8);
+CREATE INDEX upserted_k ON upserted USING omendb (k);
+CREATE FUNCTION upsert() RETURNS trigger LANGUAGE plpgsql SET search_path = omendb_test AS $$
+BEGIN
+  INSERT INTO upserted SELECT n, n FROM generate_series(1, 50) n ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER upsert AFTER INSERT ON replicated FOR EACH ROW EXECUTE FUNCTION upsert();
+ALTER TABLE replicated ENABLE ALWAYS TRIGGER upsert;
+END
+    $subscriber->append_conf('postgresql.conf', "shared_preload_libraries = ''\nomendb.test_point = 'batch-written=error'\n");
+    $subscriber->restart;
+    run('INSERT INTO replicated VALUES (1, 1)');
+    my $upserted = 0;
+    for (my $tries = 0; $tries < 200 && !$upserted; $tries++)
+    {
+        last if slurp_file($subscriber->logfile) =~ /test point batch-written/;
+        select undef, undef, undef, 0.1;
+        $upserted = $subscriber->safe_psql('postgres', 'SELECT count(*) FROM upserted');
+    }
+    is($upserted, 50, 'the rows of a trigger with ON CONFLICT do not wait');
+    check_all($subscriber, 'ON CONFLICT in a trigger');
+
     $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION s');
     no_crash($subscriber, 'subscriber');
     $subscriber->stop;
