@@ -43,6 +43,7 @@ struct IndexBuffer {
   tree::Shape shape;
   tree::Rows rows;
   uint32 inserted_at_once;
+  bool unchanged;  // some are of new versions of rows, with the columns that they had
   Segment* segments;  // in order of time; a subtransaction's come after its parent's
   int segment_count, segment_capacity;
 };
@@ -86,7 +87,7 @@ void Flush(IndexBuffer* buffer, Relation rel) {
   // some was inserted.
   flushing = true;
   buffer->rows.Sort();
-  tree::InsertRows(tree::Index{rel, buffer->shape}, buffer->rows);
+  tree::InsertRows(tree::Index{rel, buffer->shape}, buffer->rows, buffer->unchanged);
   flushing = false;
   Clear(buffer);
 }
@@ -277,7 +278,7 @@ void omendb_process_utility(PlannedStmt* statement, const char* query, bool read
 }  // namespace
 
 bool DeferInsert(Relation index, Relation heap, const tree::Shape& shape, const tree::Entry& entry, ItemPointer tid,
-                 DeferState* state) {
+                 bool unchanged, DeferState* state) {
   if (insert_buffer_kb == 0 || at_once) return false;
   ExpectWhole();
   if (state->buffer == nullptr) state->buffer = BufferOf(index, shape);
@@ -287,6 +288,7 @@ bool DeferInsert(Relation index, Relation heap, const tree::Shape& shape, const 
   }
   if (IsSpeculative(heap, tid, &state->recent)) return false;
   Append(state->buffer, entry);
+  state->buffer->unchanged |= unchanged;
   return true;
 }
 

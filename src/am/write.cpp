@@ -32,14 +32,14 @@ InsertState* StateOf(Relation index, IndexInfo* index_info) {
 }  // namespace
 
 bool Insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Relation heap, IndexUniqueCheck unique_check,
-            bool, IndexInfo* index_info) {
+            bool unchanged, IndexInfo* index_info) {
   InsertState* state = StateOf(index, index_info);
   tree::Entry entry;
   MakeEntry(state->layout, values, isnull, tid, &entry);
   // Where others' inserts are checked against it, they must see it at once.
   const bool may_wait = unique_check == UNIQUE_CHECK_NO && index_info->ii_ExclusionOps == nullptr;
-  if (!may_wait || !DeferInsert(index, heap, state->layout.shape, entry, tid, &state->deferred))
-    tree::Insert(tree::Index{index, state->layout.shape}, entry);
+  if (!may_wait || !DeferInsert(index, heap, state->layout.shape, entry, tid, unchanged, &state->deferred))
+    tree::Insert(tree::Index{index, state->layout.shape}, entry, unchanged);
   return false;  // not unique
 }
 

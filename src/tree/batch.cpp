@@ -98,7 +98,7 @@ void WriteMerged(const Index& index, Buffer buffer, const Entries& entries, cons
   const Key* high_fence = page.node().HighFenceOrNull(&high);
   Change change;
   change.Begin(index, Action::kMerge);
-  const Page image = change.RewriteAs(buffer, {0, page.entry_count(), kNoPosition, &more});
+  const Page image = change.RewriteAs(buffer, {0, page.entry_count(), nullptr, 0, &more});
   PutNode(image, entries, plan, 0, low, high_fence);
   SealPage(image, BufferGetBlockNumber(buffer));
   change.Finish();
@@ -143,7 +143,7 @@ size_t Split(const Index& index, Buffer buffer, Entries* more) {
 // Puts rows [begin, end) into the leaf that they belong to, which is locked exclusively, or
 // the first of them, and returns how many; lock and pin are gone afterwards.  0 if it
 // first made room.
-size_t InsertIntoLeaf(const Index& index, Buffer buffer, const Rows& rows, size_t begin, size_t end) {
+size_t InsertIntoLeaf(const Index& index, Buffer buffer, const Rows& rows, size_t begin, size_t end, bool unchanged) {
   const Page raw = BufferGetPage(buffer);
   const NodePage page(raw, index.shape);
   // Who has read this part of the key range has a predicate lock on the page.
@@ -155,6 +155,10 @@ size_t InsertIntoLeaf(const Index& index, Buffer buffer, const Rows& rows, size_
     return end - begin;
   }
 
+  if (RemoveDeadEntries(index, buffer, false)) {
+    ReleasePage(buffer);
+    return 0;
+  }
   // Two pages, nearly full, are the most that it becomes.
   const uint32 capacity = LikelyCapacity(page, index.shape), old_count = page.entry_count();
   const size_t room = Max(2 * size_t{capacity} * 9 / 10, size_t{old_count} + 1) - old_count;
@@ -163,7 +167,7 @@ size_t InsertIntoLeaf(const Index& index, Buffer buffer, const Rows& rows, size_
   size_t done = 0;
   if (old_count + batch.entries.count <= capacity + capacity / 32 || old_count < capacity / 2)
     done = Merge(index, buffer, batch.entries);
-  if (done > 0)
+  if (done > 0 || RemoveDeadEntries(index, buffer, unchanged))
     ReleasePage(buffer);
   else if (ShareWithRight(index, buffer, &batch.entries))
     done = batch.entries.count;
@@ -176,7 +180,7 @@ size_t InsertIntoLeaf(const Index& index, Buffer buffer, const Rows& rows, size_
 
 }  // namespace
 
-void InsertRows(const Index& index, const Rows& rows) {
+void InsertRows(const Index& index, const Rows& rows, bool unchanged) {
   for (size_t i = 0; i < rows.count();) {
     Entry entry;
     Key key;
@@ -190,7 +194,7 @@ void InsertRows(const Index& index, const Rows& rows) {
       FinishSplit(index, buffer);
       continue;
     }
-    i += InsertIntoLeaf(index, buffer, rows, i, EndOfLeaf(page, rows, i));
+    i += InsertIntoLeaf(index, buffer, rows, i, EndOfLeaf(page, rows, i), unchanged);
   }
 }
 

@@ -59,7 +59,7 @@ bool MergeDelta(const Index& index, Buffer buffer) {
     page.node().LowFence(&low);
     Change change;
     change.Begin(index, Action::kMerge);
-    const Page image = change.RewriteAs(buffer, {0, loaded.entries.count, kNoPosition, nullptr});
+    const Page image = change.RewriteAs(buffer, {0, loaded.entries.count, nullptr, 0, nullptr});
     PutNode(image, loaded.entries, plan, page.level(), low, page.node().HighFenceOrNull(&high));
     SealPage(image, BufferGetBlockNumber(buffer));
     change.Finish();
@@ -69,7 +69,7 @@ bool MergeDelta(const Index& index, Buffer buffer) {
   return fits;
 }
 
-void Insert(const Index& index, const Entry& entry) {
+void Insert(const Index& index, const Entry& entry, bool unchanged) {
   Key key;
   Bound bound;
   EntryKey(entry, index.shape, &key);
@@ -82,7 +82,9 @@ void Insert(const Index& index, const Entry& entry) {
       continue;
     }
     pg::ReachTestPoint(pg::TestPoint::kInsertLocked);
-    if (page.HasDeltaRoom() || MergeDelta(index, buffer)) {
+    // What is dead goes first: merging the delta would lose the hints.
+    if (page.HasDeltaRoom() || RemoveDeadEntries(index, buffer, false) || MergeDelta(index, buffer) ||
+        RemoveDeadEntries(index, buffer, unchanged)) {
       // Who has read this part of the key range has a predicate lock on the page.
       CheckForSerializableConflictIn(index.rel, nullptr, BufferGetBlockNumber(buffer));
       Change change;

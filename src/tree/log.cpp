@@ -27,6 +27,9 @@ struct alignas(core::kCacheLine) Scratch {
 };
 Scratch scratch[Change::kMaxPages];
 
+// Where the parts of a recoded page's data wait that come behind the head.
+constexpr size_t kRestOffset = BLCKSZ / 4;
+
 PageHeader HeaderOf(Page page) { return reinterpret_cast<PageHeader>(page); }
 
 // Copies a page but for its hole, which becomes zeros.
@@ -122,10 +125,13 @@ bool WriteMore(const core::Entries* more, char* out, uint32 room, uint16* bytes)
 
 }  // namespace
 
+bool Change::CanSayConflict(Relation rel) { return registered || !RelationNeedsWAL(rel); }
+
 void Change::Begin(const Index& index, Action action) {
   index_ = index;
   action_ = action;
   parts_ = 0;
+  horizon_ = InvalidTransactionId;
   generic_ = !registered && RelationNeedsWAL(index.rel) ? GenericXLogStart(index.rel) : nullptr;
 }
 
@@ -147,10 +153,15 @@ Page Change::RewriteAs(Buffer buffer, const Recode& recode) {
   memset(&header, 0, sizeof header);
   header.keep_begin = static_cast<uint16>(recode.keep_begin);
   header.keep_end = static_cast<uint16>(recode.keep_end);
-  header.dropped = static_cast<uint16>(recode.dropped);
-  // The head comes between both, once it is known (Finish); `more` waits at the other end.
-  char* const more = scratch[i].data + BLCKSZ / 4;
-  if (!WriteMore(recode.more, more, BLCKSZ - BLCKSZ / 4, &header.more_bytes)) return image;
+  header.removed_count = static_cast<uint16>(recode.removed_count);
+  // The head comes between the header and the rest, once it is known (Finish).
+  const size_t removed_bytes = recode.removed_count * sizeof(uint16);
+  if (removed_bytes > BLCKSZ / 4) return image;
+  char* const rest = scratch[i].data + kRestOffset;
+  if (removed_bytes > 0) memcpy(rest, recode.removed, removed_bytes);
+  const size_t more_at = MAXALIGN(removed_bytes);
+  if (!WriteMore(recode.more, rest + more_at, static_cast<uint32>(BLCKSZ - kRestOffset - more_at), &header.more_bytes))
+    return image;
   memcpy(scratch[i].data, &header, sizeof header);
   part_[i].op = PageOp::kRecode;
   return image;
@@ -212,8 +223,9 @@ void Change::Finish() {
         memcpy(&header, data, sizeof header);
         const uint8_t* node = reinterpret_cast<const uint8_t*>(image) + SizeOfPageHeaderData;
         const size_t head = core::NodeHeadBytes(node);
-        if (sizeof header + head > BLCKSZ / 4 ||
-            sizeof header + head + header.more_bytes >= HeaderOf(image)->pd_lower) {
+        const size_t removed = header.removed_count * sizeof(uint16);
+        const size_t bytes = sizeof header + head + removed + header.more_bytes;
+        if (sizeof header + head > kRestOffset || bytes >= HeaderOf(image)->pd_lower) {
           part.op = PageOp::kImage;
           continue;
         }
@@ -221,8 +233,10 @@ void Change::Finish() {
         header.head_bytes = static_cast<uint16>(head);
         memcpy(data, &header, sizeof header);
         memcpy(data + sizeof header, node, head);
-        memmove(data + sizeof header + head, data + BLCKSZ / 4, header.more_bytes);
-        part.bytes = static_cast<uint32>(sizeof header + head + header.more_bytes);
+        char* const rest = data + sizeof header + head;
+        memmove(rest, data + kRestOffset, removed);
+        memmove(rest + removed, data + kRestOffset + MAXALIGN(removed), header.more_bytes);
+        part.bytes = static_cast<uint32>(bytes);
       }
     }
     if (logged) XLogBeginInsert();
@@ -241,6 +255,7 @@ void Change::Finish() {
     }
     if (logged) {
       XLogRegisterData(reinterpret_cast<char*>(ops), parts_);
+      if (TransactionIdIsValid(horizon_)) XLogRegisterData(reinterpret_cast<char*>(&horizon_), sizeof horizon_);
       const XLogRecPtr lsn = XLogInsert(static_cast<RmgrId>(resource_manager), static_cast<uint8>(action_));
       for (int i = 0; i < parts_; i++) PageSetLSN(BufferGetPage(part_[i].buffer), lsn);
     }

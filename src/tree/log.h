@@ -11,9 +11,11 @@
 //   block data  kImage   nothing: the page's full image comes with the block
 //               kPatch   fragments: offset (2), length (2), bytes
 //               kAppend  delta entries, encoded as on the page (tree/page.h)
-//               kRecode  RecodeHeader | head of the new node image | node image of `more`
+//               kRecode  RecodeHeader | head of the new node image | removed positions
+//                        (2 each) | node image of `more`
 //
-// and its info is the Action.  All of it is physical: replay computes no model.  A recoded
+// and its info is the Action.  The main data may end in a transaction id: entries are gone
+// that only snapshots up to it can see.  All of it is physical: replay computes no model.  A recoded
 // page is decoded, merged with what was added, and packed as the new head says; and if the
 // result has another checksum than the record, replay stops.
 #ifndef OMENDB_TREE_LOG_H
@@ -45,11 +47,11 @@ enum class Action : uint8 {
 enum class PageOp : uint8 { kImage, kPatch, kAppend, kRecode };
 
 // Which entries a page has after a change: those in [keep_begin, keep_end) of the ones it
-// had, base and delta merged, but for one of them, and more.
-inline constexpr uint16 kNoPosition = PG_UINT16_MAX;
+// had, base and delta merged, without the removed ones (positions from keep_begin), and more.
 struct Recode {
   uint32 keep_begin, keep_end;
-  uint32 dropped;             // or kNoPosition
+  const uint16* removed;  // positions, sorted; or null
+  uint32 removed_count;
   const core::Entries* more;  // sorted; or null
 };
 
@@ -59,6 +61,10 @@ class Change {
 
   // One at a time.  An error between Begin and Finish leaves all pages as they were.
   void Begin(const Index& index, Action action);
+  // Whether records can say what Conflict does: not in generic WAL.
+  static bool CanSayConflict(Relation rel);
+  // On a standby, replay first cancels the queries whose snapshots see the transaction.
+  void Conflict(TransactionId horizon) { horizon_ = horizon; }
   // Registers a page that is locked exclusively, and returns a copy to be changed:
   // most of it, or a few bytes.
   Page Rewrite(Buffer buffer) { return Register(buffer, PageOp::kImage); }
@@ -86,6 +92,7 @@ class Change {
   Action action_;
   int parts_;
   Part part_[kMaxPages];
+  TransactionId horizon_;
   GenericXLogState* generic_;  // null where our own resource manager writes, or nobody
 };
 
@@ -102,8 +109,9 @@ void ApplyRecoded(Page page, BlockNumber block, const char* data, Size bytes);
 
 struct RecodeHeader {
   PageSpecial special;  // of the new page, checksums included
-  uint16 keep_begin, keep_end, dropped;
+  uint16 keep_begin, keep_end;
   uint16 head_bytes;
+  uint16 removed_count;
   uint16 more_bytes;  // 0: none
   uint16 reserved;
 };

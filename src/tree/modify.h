@@ -22,12 +22,20 @@ void LoadEntries(const NodePage& page, const Shape& shape, LoadedEntries* loaded
 void LoadBase(const NodePage& page, const Shape& shape, LoadedEntries* loaded);
 void FreeEntries(LoadedEntries* loaded);
 
-// Inserts one entry.
-void Insert(const Index& index, const Entry& entry);
+// Inserts one entry.  `unchanged`: of a new version of a row whose columns in the index
+// are what they were.
+void Insert(const Index& index, const Entry& entry, bool unchanged);
 
 // Inserts sorted rows: each leaf that gets some is locked and written once, or once more
 // for each time that it splits.
-void InsertRows(const Index& index, const Rows& rows);
+void InsertRows(const Index& index, const Rows& rows, bool unchanged);
+
+// Removes entries of dead rows from a leaf that is locked exclusively: those that scans
+// have marked, or, bottom-up, those that the table finds among versions of the same keys.
+// Returns false, and changes nothing, if there are none, or generic WAL is all there is.
+bool RemoveDeadEntries(const Index& index, Buffer buffer, bool bottom_up);
+// Of loaded entries, those at these positions, which are sorted.
+void RemoveEntries(core::Entries* entries, const uint16* positions, uint32 count);
 
 // Makes room in a page that is locked exclusively, by moving its delta into its
 // base.  Returns false, and changes nothing, if that would not give room for kMinDelta entries.

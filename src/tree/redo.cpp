@@ -1,6 +1,7 @@
 // Replay of our WAL records, and what is said about them.
 #include "tree/log.h"
 
+#include "tree/modify.h"
 #include "tree/search.h"
 
 extern "C" {
@@ -8,6 +9,7 @@ extern "C" {
 #include "access/xlog_internal.h"
 #include "access/xlogutils.h"
 #include "lib/stringinfo.h"
+#include "storage/standby.h"
 #include "utils/memutils.h"
 }
 
@@ -62,8 +64,16 @@ void omendb_redo(XLogReaderState* record) {
   Buffer buffers[Change::kMaxPages];
   const char* ops = XLogRecGetData(record);
   const int parts = XLogRecMaxBlockId(record) + 1;
-  if (parts > Change::kMaxPages || XLogRecGetDataLen(record) != static_cast<uint32>(parts))
+  TransactionId horizon = InvalidTransactionId;
+  if (parts <= Change::kMaxPages && XLogRecGetDataLen(record) == static_cast<uint32>(parts) + sizeof horizon)
+    memcpy(&horizon, ops + parts, sizeof horizon);
+  else if (parts > Change::kMaxPages || XLogRecGetDataLen(record) != static_cast<uint32>(parts))
     elog(PANIC, "omendb: unexpected record");
+  if (InHotStandby && TransactionIdIsValid(horizon)) {
+    RelFileNode node;
+    XLogRecGetBlockTag(record, 0, &node, nullptr, nullptr);
+    ResolveRecoveryConflictWithSnapshot(horizon, node);
+  }
   const MemoryContext old_context = MemoryContextSwitchTo(context);
   // All pages are locked before the first is unlocked, as those who read here expect it.
   for (int i = 0; i < parts; i++) {
@@ -106,8 +116,8 @@ void omendb_desc(StringInfo out, XLogReaderState* record) {
           break;
         }
         memcpy(&header, data, sizeof header);
-        appendStringInfo(out, "page %d: recoded, kept %u to %u, added %u bytes", i, header.keep_begin, header.keep_end,
-                         header.more_bytes);
+        appendStringInfo(out, "page %d: recoded, kept %u to %u, removed %u, added %u bytes", i, header.keep_begin,
+                         header.keep_end, header.removed_count, header.more_bytes);
         break;
       }
     }
@@ -186,17 +196,17 @@ void ApplyRecoded(Page page, BlockNumber block, const char* data, Size) {
   Entries scratch = AllocateEntries(kMaxDelta, shape, values, inner);
   Entries all = AllocateEntries(old.entry_count() + node.count, shape, values, inner);
   all.count = MergeEntries(old, 0, old.node().count(), 0, old.delta_count(), &scratch, &all);
-  if (header.dropped != kNoPosition) {
-    core::MoveEntries(&all, header.dropped, header.dropped + 1u, all.count - header.dropped - 1);
-    header.keep_end--;
-  }
   core::MoveEntries(&all, 0, header.keep_begin, header.keep_end - header.keep_begin);
   all.count = header.keep_end - header.keep_begin;
+  const size_t removed_bytes = header.removed_count * sizeof(uint16);
+  uint16* removed = static_cast<uint16*>(palloc(removed_bytes + 1));
+  memcpy(removed, head + header.head_bytes, removed_bytes);
+  RemoveEntries(&all, removed, header.removed_count);
   if (header.more_bytes > 0) {
     // Its packed words begin at a cache line, as on a page.
     char* memory = static_cast<char*>(palloc(header.more_bytes + core::kImageOffset + core::kCacheLine));
     char* image = reinterpret_cast<char*>(TYPEALIGN(core::kCacheLine, memory)) + core::kImageOffset;
-    memcpy(image, head + header.head_bytes, header.more_bytes);
+    memcpy(image, head + header.head_bytes + removed_bytes, header.more_bytes);
     const core::Node more_node(reinterpret_cast<const uint8_t*>(image));
     Entries more = AllocateEntries(more_node.count(), shape, values, inner);
     more_node.Decode(0, more_node.count(), ~UINT64CONST(0), &more, 0);

@@ -180,7 +180,7 @@ bool ShareWithRight(const Index& index, Buffer buffer, const Entries* more) {
       Entries left_more;
       if (came > 0) left_more = more->Slice(0, came);
       const Page image = first_cut <= shared.before
-                             ? change.RewriteAs(buffer, {0, first_cut - came, kNoPosition, came > 0 ? &left_more : nullptr})
+                             ? change.RewriteAs(buffer, {0, first_cut - came, nullptr, 0, came > 0 ? &left_more : nullptr})
                              : change.Rewrite(buffer);
       // The sibling gets the last ones that were not its own, or keeps only its last ones.
       const uint32 given = last_cut < shared.before ? shared.before - last_cut : 0;
@@ -188,9 +188,10 @@ bool ShareWithRight(const Index& index, Buffer buffer, const Entries* more) {
       if (given > 0) right_more = shared.both.entries.Slice(last_cut, shared.before);
       const uint32 right_begin = given > 0 ? 0 : last_cut - shared.before;
       const Page right_image = change.RewriteAs(
-          right_buffer, {right_begin, right.entry_count(), kNoPosition, given > 0 ? &right_more : nullptr});
-      const Page parent_image = change.RewriteAs(
-          parent_buffer, {0, parent.entry_count(), change_above.at, &change_above.changed});
+          right_buffer, {right_begin, right.entry_count(), nullptr, 0, given > 0 ? &right_more : nullptr});
+      const uint16 replaced = static_cast<uint16>(change_above.at);
+      const Page parent_image =
+          change.RewriteAs(parent_buffer, {0, parent.entry_count(), &replaced, 1, &change_above.changed});
       if (three) {
         const Page new_image = change.Rewrite(new_buffer);
         InitPage(new_image, left_block, right_block, 0);

@@ -64,7 +64,7 @@ bool DivideMergedAt(const Index& index, uint32 at, uint32 most, const Entries* m
   SetSeparator(split, at);
   const uint32 came = more != nullptr ? core::EntriesBelow(*more, all, at) : 0;
   if (came > 0) split->left_more = more->Slice(0, came);
-  split->left_recode = {0, at - came, kNoPosition, came > 0 ? &split->left_more : nullptr};
+  split->left_recode = {0, at - came, nullptr, 0, came > 0 ? &split->left_more : nullptr};
   split->merged = true;
   return true;
 }

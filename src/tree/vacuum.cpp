@@ -18,20 +18,17 @@ using core::Key;
 
 namespace {
 
-// Removes the entries of dead rows from the loaded ones; returns how many.
-uint32 RemoveDead(core::Entries* entries, IndexBulkDeleteCallback callback, void* callback_state) {
-  uint32 kept = 0;
-  for (uint32 i = 0; i < entries->count; i++) {
+// Finds the entries of dead rows; returns how many, and their positions.
+uint32 FindDead(const core::Entries& entries, IndexBulkDeleteCallback callback, void* callback_state,
+                uint16* positions) {
+  uint32 count = 0;
+  for (uint32 i = 0; i < entries.count; i++) {
     ItemPointerData tid;
-    ItemPointerSet(&tid, static_cast<BlockNumber>(core::TidBlock(entries->tid[i])),
-                   static_cast<OffsetNumber>(core::TidOffset(entries->tid[i])));
-    if (callback(&tid, callback_state)) continue;
-    if (kept != i) core::CopyEntry(entries, kept, *entries, i);
-    kept++;
+    ItemPointerSet(&tid, static_cast<BlockNumber>(core::TidBlock(entries.tid[i])),
+                   static_cast<OffsetNumber>(core::TidOffset(entries.tid[i])));
+    if (callback(&tid, callback_state)) positions[count++] = static_cast<uint16>(i);
   }
-  const uint32 removed = entries->count - kept;
-  entries->count = kept;
-  return removed;
+  return count;
 }
 
 enum class LeafOutcome { kDone, kSplit };
@@ -44,8 +41,10 @@ LeafOutcome CleanLeaf(const Index& index, Buffer buffer, IndexBulkDeleteCallback
   const NodePage page(BufferGetPage(buffer), index.shape);
   LoadedEntries loaded;
   LoadEntries(page, index.shape, &loaded);
-  const uint32 removed = RemoveDead(&loaded.entries, callback, callback_state);
+  uint16 positions[core::kMaxEntries + kMaxDelta];
+  const uint32 removed = FindDead(loaded.entries, callback, callback_state, positions);
   if (removed > 0) {
+    RemoveEntries(&loaded.entries, positions, removed);
     core::NodePlan plan;
     if (loaded.entries.count <= core::kMaxEntries) core::PlanNode(loaded.entries, nullptr, &plan);
     if (loaded.entries.count > core::kMaxEntries || plan.size > kPageCapacity) {
@@ -61,7 +60,7 @@ LeafOutcome CleanLeaf(const Index& index, Buffer buffer, IndexBulkDeleteCallback
     const Key* high_fence = page.node().HighFenceOrNull(&high);
     Change change;
     change.Begin(index, Action::kClean);
-    const Page image = change.Rewrite(buffer);
+    const Page image = change.RewriteAs(buffer, {0, page.entry_count(), positions, removed, nullptr});
     PutNode(image, loaded.entries, plan, 0, low, high_fence);
     SealPage(image, BufferGetBlockNumber(buffer));
     change.Finish();
