@@ -43,6 +43,7 @@ bool HaveSameKey(const Entries& entries, uint32 a, uint32 b) {
 // them, of which those with a key that others have, too, are worth a look.
 struct Question {
   TM_IndexDeleteOp op;
+  uint16* position;  // of each entry that is asked about
 
   void Begin(const Index& index, BlockNumber block, uint32 count, bool bottom_up) {
     op.irel = index.rel;
@@ -52,6 +53,7 @@ struct Question {
     op.ndeltids = 0;
     op.deltids = static_cast<TM_IndexDelete*>(palloc(count * sizeof(TM_IndexDelete)));
     op.status = static_cast<TM_IndexStatus*>(palloc(count * sizeof(TM_IndexStatus)));
+    position = static_cast<uint16*>(palloc(count * sizeof(uint16)));
   }
 
   void Add(const Entries& entries, uint32 i, bool known_dead, bool promising, size_t bytes) {
@@ -59,7 +61,10 @@ struct Question {
     ItemPointerSet(&op.deltids[n].tid, static_cast<BlockNumber>(core::TidBlock(entries.tid[i])),
                    static_cast<OffsetNumber>(core::TidOffset(entries.tid[i])));
     op.deltids[n].id = static_cast<int16>(n);
-    op.status[n] = {static_cast<OffsetNumber>(i), known_dead, promising, static_cast<int16>(bytes)};
+    // The offset is for error messages only, and has a limit that our positions have not.
+    op.status[n] = {static_cast<OffsetNumber>(Min(i + 1, static_cast<uint32>(MaxOffsetNumber))), known_dead, promising,
+                    static_cast<int16>(bytes)};
+    position[n] = static_cast<uint16>(i);
   }
 };
 
@@ -75,8 +80,8 @@ uint32 Ask(const Index& index, Question* question, uint16* positions, Transactio
   table_close(heap, NoLock);
   uint32 count = 0;
   for (int d = 0; d < question->op.ndeltids; d++) {
-    const TM_IndexStatus& status = question->op.status[question->op.deltids[d].id];
-    if (status.knowndeletable) positions[count++] = status.idxoffnum;
+    const int16 id = question->op.deltids[d].id;
+    if (question->op.status[id].knowndeletable) positions[count++] = question->position[id];
   }
   qsort(positions, count, sizeof(uint16), ComparePositions);
   return count;
@@ -152,6 +157,7 @@ bool RemoveDeadEntries(const Index& index, Buffer buffer, bool bottom_up) {
   }
   pfree(question.op.deltids);
   pfree(question.op.status);
+  pfree(question.position);
   pfree(killed);
   FreeEntries(&loaded);
   return done;

@@ -58,16 +58,24 @@ void ApplyBlock(PageOp op, Page page, BlockNumber block, const char* data, Size 
   elog(PANIC, "omendb: unexpected block operation %d", static_cast<int>(op));
 }
 
+// The transaction that the main data end in; invalid if they have none.
+TransactionId HorizonOf(XLogReaderState* record) {
+  const uint32 parts = static_cast<uint32>(XLogRecMaxBlockId(record) + 1);
+  TransactionId horizon = InvalidTransactionId;
+  if (XLogRecGetDataLen(record) == parts + sizeof horizon)
+    memcpy(&horizon, XLogRecGetData(record) + parts, sizeof horizon);
+  return horizon;
+}
+
 extern "C" {
 
 void omendb_redo(XLogReaderState* record) {
   Buffer buffers[Change::kMaxPages];
   const char* ops = XLogRecGetData(record);
   const int parts = XLogRecMaxBlockId(record) + 1;
-  TransactionId horizon = InvalidTransactionId;
-  if (parts <= Change::kMaxPages && XLogRecGetDataLen(record) == static_cast<uint32>(parts) + sizeof horizon)
-    memcpy(&horizon, ops + parts, sizeof horizon);
-  else if (parts > Change::kMaxPages || XLogRecGetDataLen(record) != static_cast<uint32>(parts))
+  const TransactionId horizon = HorizonOf(record);
+  const uint32 horizon_bytes = TransactionIdIsValid(horizon) ? sizeof horizon : 0;
+  if (parts > Change::kMaxPages || XLogRecGetDataLen(record) != static_cast<uint32>(parts) + horizon_bytes)
     elog(PANIC, "omendb: unexpected record");
   if (InHotStandby && TransactionIdIsValid(horizon)) {
     RelFileNode node;
@@ -93,6 +101,7 @@ void omendb_redo(XLogReaderState* record) {
 }
 
 void omendb_desc(StringInfo out, XLogReaderState* record) {
+  if (TransactionIdIsValid(HorizonOf(record))) appendStringInfo(out, "horizon %u; ", HorizonOf(record));
   const char* ops = XLogRecGetData(record);
   const int parts = Min(XLogRecMaxBlockId(record) + 1, static_cast<int>(XLogRecGetDataLen(record)));
   for (int i = 0; i < parts; i++) {

@@ -69,7 +69,7 @@ FROM pg_get_wal_records_info('$lsn', '$upto') WHERE resource_manager = 'omendb'
 END
 like($descriptions, qr/page N: delta entries of N bytes/, 'descriptions: append');
 like($descriptions, qr/page N: recoded(, kept N to N, added N bytes)?; page N: whole; page N: patch of N bytes/, 'descriptions: split');
-like($descriptions, qr/page N: recoded, kept N to N, added N bytes/, 'descriptions: recoded');
+like($descriptions, qr/page N: recoded, kept N to N, removed N, added N bytes/, 'descriptions: recoded');
 unlike($descriptions, qr/unexpected|\(null\)/, 'descriptions: nothing odd');
 sound('written');
 
