@@ -118,7 +118,7 @@ bool RemoveDeadEntries(const Index& index, Buffer buffer, bool bottom_up) {
 
   Question question;
   question.Begin(index, BufferGetBlockNumber(buffer), entries.count + 1, bottom_up && !any_killed);
-  const size_t bytes = entries.count > 0 ? page.node().header().size / (entries.count + 1) : 0;
+  const size_t bytes = page.node().header().size / (entries.count + 1) + 1;
   for (uint32 i = 0; i < entries.count; i++) {
     if (any_killed) {
       if (killed[i]) question.Add(entries, i, true, false, 0);

@@ -714,6 +714,8 @@ END
 my $old = read_pages($node->data_dir . '/' . path_of('deep_i'));
 $node->safe_psql('postgres', <<"END");
 INSERT INTO deep SELECT * FROM original WHERE id > 2000;
+-- Behind all others, where a leaf has no sibling to be divided with: it is split.
+INSERT INTO deep SELECT id + 50000, NULL, b, c, d, e, f, g, k, v FROM original WHERE id % 10 = 0;
 DELETE FROM deep WHERE id % 13 = 5;
 CREATE TABLE small (LIKE original);
 INSERT INTO small SELECT * FROM original WHERE id % 100 = 1;
