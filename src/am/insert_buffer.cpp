@@ -1,5 +1,3 @@
-#include <new>
-
 #include "am/insert_buffer.h"
 
 #include "tree/modify.h"
@@ -43,7 +41,7 @@ struct IndexBuffer {
   tree::Shape shape;
   tree::Rows rows;
   uint32 inserted_at_once;
-  bool unchanged;  // some are of new versions of rows, with the columns that they had
+  bool unchanged;     // some are of new versions of rows, with the columns that they had
   Segment* segments;  // in order of time; a subtransaction's come after its parent's
   int segment_count, segment_capacity;
 };
@@ -58,10 +56,10 @@ constexpr int kLeastSizeKb = 64;
 // by waiting.
 constexpr uint32 kFirstAtOnce = 16;
 
-IndexBuffer* buffers;     // of the current transaction
-MemoryContext context;    // theirs
-bool flushing;            // a flush began, and has not ended
-bool at_once;             // until the transaction ends
+IndexBuffer* buffers;   // of the current transaction
+MemoryContext context;  // theirs
+bool flushing;          // a flush began, and has not ended
+bool at_once;           // until the transaction ends
 
 ExecutorStart_hook_type next_executor_start;
 ProcessUtility_hook_type next_process_utility;
@@ -156,8 +154,7 @@ void Append(IndexBuffer* buffer, const tree::Entry& entry) {
 // A subtransaction's rows are the last ones: its parent did nothing meanwhile.
 void DropSubtransaction(SubTransactionId subtransaction) {
   for (IndexBuffer* buffer = buffers; buffer != nullptr; buffer = buffer->next) {
-    while (buffer->segment_count > 0 &&
-           buffer->segments[buffer->segment_count - 1].subtransaction == subtransaction) {
+    while (buffer->segment_count > 0 && buffer->segments[buffer->segment_count - 1].subtransaction == subtransaction) {
       const size_t begin = buffer->segments[--buffer->segment_count].begin;
       deferred_entries -= buffer->rows.count() - begin;
       buffer->rows.Truncate(begin);
@@ -194,8 +191,8 @@ bool IsSpeculative(Relation heap, ItemPointer tid, Buffer* recent) {
   const Page page = BufferGetPage(*recent);
   const ItemId item = PageGetItemId(page, ItemPointerGetOffsetNumber(tid));
   // CREATE INDEX CONCURRENTLY may give us a row that was there before, or what is left of it.
-  const bool is_speculative = !ItemIdIsNormal(item) ||
-                              HeapTupleHeaderIsSpeculative(reinterpret_cast<HeapTupleHeader>(PageGetItem(page, item)));
+  const bool is_speculative =
+      !ItemIdIsNormal(item) || HeapTupleHeaderIsSpeculative(reinterpret_cast<HeapTupleHeader>(PageGetItem(page, item)));
   ReleaseBuffer(*recent);
   return is_speculative;
 }
@@ -231,7 +228,6 @@ void omendb_insert_xact_callback(XactEvent event, void*) {
   switch (event) {
     case XACT_EVENT_PRE_COMMIT:
     case XACT_EVENT_PRE_PREPARE:
-      ExpectWhole();
       pg::Guarded([] { FlushAllInserts(); });
       // Another extension may still insert.
       at_once = true;
@@ -313,8 +309,8 @@ void DiscardInserts(Relation index) {
 void InitInsertBuffer() {
   DefineCustomIntVariable("omendb.insert_buffer_size",
                           "Sets the memory in which a session collects entries before it inserts them into indexes.",
-                          "0 inserts each at once; other values below 64kB count as that.", &insert_buffer_kb, kDefaultSizeKb, 0, MAX_KILOBYTES, PGC_USERSET,
-                          GUC_UNIT_KB, nullptr, nullptr, nullptr);
+                          "0 inserts each at once; other values below 64kB count as that.", &insert_buffer_kb,
+                          kDefaultSizeKb, 0, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB, nullptr, nullptr, nullptr);
   next_executor_start = ExecutorStart_hook;
   ExecutorStart_hook = omendb_executor_start;
   next_process_utility = ProcessUtility_hook;

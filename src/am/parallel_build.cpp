@@ -92,8 +92,8 @@ void Work(dsm_segment* segment, shm_toc* toc) {
   tree::Sorter* sorter =
       tree::BeginPartOfSort(layout.shape, MemoryKb(*shared), &shared->files.fs, ParallelWorkerNumber);
   double entries;
-  const double heap_tuples = ScanIntoSort(heap, index, index_info, layout, sorter,
-                                          table_beginscan_parallel(heap, shared->scan()), &entries);
+  const double heap_tuples =
+      ScanIntoSort(heap, index, index_info, layout, sorter, table_beginscan_parallel(heap, shared->scan()), &entries);
   tree::HandOverPart(sorter);
   BufferUsage* buffers = static_cast<BufferUsage*>(shm_toc_lookup(toc, kBufferKey, false));
   WalUsage* wal = static_cast<WalUsage*>(shm_toc_lookup(toc, kWalKey, false));
@@ -126,6 +126,8 @@ double ScanIntoSort(Relation heap, Relation index, IndexInfo* index_info, const 
 }
 
 ParallelBuild* BeginParallelBuild(Relation heap, Relation index, bool concurrent) {
+  // Such as after TRUNCATE in a transaction, which PostgreSQL never has workers for.
+  if (RelationGetNumberOfBlocks(heap) == 0) return nullptr;
   // PostgreSQL asks this itself for a btree only.
   const int workers = plan_create_index_workers(RelationGetRelid(heap), RelationGetRelid(index));
   if (workers == 0) return nullptr;
@@ -191,13 +193,13 @@ ParallelBuild* BeginParallelBuild(Relation heap, Relation index, bool concurrent
 tree::Sorter* SortInParallel(ParallelBuild* build, Relation heap, Relation index, IndexInfo* index_info,
                              const Layout& layout, double* heap_tuples, double* entries) {
   Shared* shared = build->shared;
-  // If a worker does not come up, this reports an error instead of waiting for ever.
   tree::Sorter* sorter = tree::BeginSort(layout.shape, MemoryKb(*shared));
   double own_entries;
   const double own_tuples = ScanIntoSort(heap, index, index_info, layout, sorter,
                                          table_beginscan_parallel(heap, shared->scan()), &own_entries);
   ReportPart(shared, own_tuples, own_entries, index_info->ii_BrokenHotChain);
 
+  // If one does not come up, this is an error, and nobody waits for it for ever.
   WaitForParallelWorkersToAttach(build->context);
   const int parts = build->context->nworkers_launched + 1;
   for (;;) {

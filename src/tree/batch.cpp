@@ -9,7 +9,6 @@
 #include "tree/search.h"
 
 extern "C" {
-#include "miscadmin.h"
 #include "storage/predicate.h"
 }
 
@@ -60,14 +59,14 @@ void CopyRows(const Rows& rows, size_t begin, size_t end, const Shape& shape, Ba
 
 // Entries that the page could have in all, if those to come take as much room as those it has.
 uint32 LikelyCapacity(const NodePage& page, const Shape& shape) {
-  constexpr uint32 kFew = 64;  // too few to tell
+  constexpr uint32 kFew = 64;        // too few to tell
   constexpr size_t kUsualBytes = 6;  // of a value or a TID
   const uint32 count = page.node().count();
   const size_t bytes_each = count < kFew ? kUsualBytes * static_cast<size_t>(shape.value_columns + 1) : 0;
   const size_t most = MaxImageBytes(shape, false);
   const size_t head = core::NodeHeadBytes(reinterpret_cast<const uint8_t*>(&page.node().header()));
-  const size_t capacity = bytes_each > 0 ? most / bytes_each
-                                         : count * (most - head) / (page.node().header().size - head + 1);
+  const size_t capacity =
+      bytes_each > 0 ? most / bytes_each : count * (most - head) / (page.node().header().size - head + 1);
   return static_cast<uint32>(Min(capacity, static_cast<size_t>(MaxPageEntries())));
 }
 

@@ -91,7 +91,8 @@ class PatchWriter {
 // Writes the patch that makes the old page the new one; false if the image is shorter.
 bool WritePatch(Page old_page, Page page, char* out, uint32* bytes) {
   PatchWriter writer(out);
-  if (PageIsNew(old_page) || !writer.Compare(old_page, page, 0, HeaderOf(page)->pd_lower, 0, HeaderOf(old_page)->pd_lower) ||
+  if (PageIsNew(old_page) ||
+      !writer.Compare(old_page, page, 0, HeaderOf(page)->pd_lower, 0, HeaderOf(old_page)->pd_lower) ||
       !writer.Compare(old_page, page, HeaderOf(page)->pd_upper, BLCKSZ, HeaderOf(old_page)->pd_upper, BLCKSZ))
     return false;
   *bytes = writer.bytes();

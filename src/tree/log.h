@@ -37,8 +37,8 @@ enum class Action : uint8 {
   kSplit = 0x20,      // a page in two; the downlink is missing
   kSplitRoot = 0x30,  // the tree becomes higher
   kDownlink = 0x40,   // completes a split
-  kShare = 0x50,      // entries move to the right sibling
-  kClean = 0x60,      // VACUUM removes entries
+  kShare = 0x50,      // a leaf and its sibling are divided anew
+  kClean = 0x60,      // dead entries go
   kUnlink = 0x70,     // a page leaves the tree
   kCollapse = 0x80,   // the tree becomes lower
   kCount = 0x90,      // of deleted pages, in the metapage

@@ -106,7 +106,8 @@ void omendb_desc(StringInfo out, XLogReaderState* record) {
   const int parts = Min(XLogRecMaxBlockId(record) + 1, static_cast<int>(XLogRecGetDataLen(record)));
   for (int i = 0; i < parts; i++) {
     Size bytes = 0;
-    const char* data = XLogRecHasBlockRef(record, i) ? XLogRecGetBlockData(record, static_cast<uint8>(i), &bytes) : nullptr;
+    const char* data =
+        XLogRecHasBlockRef(record, i) ? XLogRecGetBlockData(record, static_cast<uint8>(i), &bytes) : nullptr;
     if (i > 0) appendStringInfoString(out, "; ");
     switch (static_cast<PageOp>(ops[i])) {
       case PageOp::kImage:
@@ -179,8 +180,9 @@ void omendb_mask(char* page, BlockNumber) {
 
 }  // namespace
 
-const RmgrData kResourceManager = {"omendb",        omendb_redo,    omendb_desc,  omendb_identify, omendb_redo_startup,
-                                   omendb_redo_cleanup, omendb_mask, nullptr};
+const RmgrData kResourceManager = {
+    "omendb",    omendb_redo, omendb_desc, omendb_identify, omendb_redo_startup, omendb_redo_cleanup,
+    omendb_mask, nullptr};
 
 void ApplyAppended(Page page, BlockNumber block, const char* data, Size bytes) {
   const Shape shape = ShapeOf(page);

@@ -125,8 +125,8 @@ bool Rows::Reserve(size_t bytes, size_t most_bytes) {
   if (bytes <= capacity_) return true;
   if (bytes > most_bytes) return false;
   const size_t grown = Min(Max(bytes, Max(2 * capacity_, kLeastBytes)), Max(most_bytes, bytes));
-  rows_ = static_cast<uint64*>(rows_ == nullptr ? MemoryContextAllocHuge(context_, grown)
-                                                : repalloc_huge(rows_, grown));
+  rows_ =
+      static_cast<uint64*>(rows_ == nullptr ? MemoryContextAllocHuge(context_, grown) : repalloc_huge(rows_, grown));
   capacity_ = grown;
   return true;
 }

@@ -31,9 +31,9 @@ namespace {
 // The entries of a leaf, of its right sibling, and those to come, and where to divide them.
 struct Shared {
   LoadedEntries both;
-  uint32 before;      // entries before those of the sibling
-  int pages;          // 2, or 3 with a new one between both
-  uint32 cut[4];      // page i has the entries from cut[i] to cut[i + 1]
+  uint32 before;  // entries before those of the sibling
+  int pages;      // 2, or 3 with a new one between both
+  uint32 cut[4];  // page i has the entries from cut[i] to cut[i + 1]
   NodePlan plan[3];
 
   Entries Of(int page) const { return both.entries.Slice(cut[page], cut[page + 1]); }
@@ -179,9 +179,10 @@ bool ShareWithRight(const Index& index, Buffer buffer, const Entries* more) {
       const uint32 came = more != nullptr ? core::EntriesBelow(*more, shared.both.entries, first_cut) : 0;
       Entries left_more;
       if (came > 0) left_more = more->Slice(0, came);
-      const Page image = first_cut <= shared.before
-                             ? change.RewriteAs(buffer, {0, first_cut - came, nullptr, 0, came > 0 ? &left_more : nullptr})
-                             : change.Rewrite(buffer);
+      const Page image =
+          first_cut <= shared.before
+              ? change.RewriteAs(buffer, {0, first_cut - came, nullptr, 0, came > 0 ? &left_more : nullptr})
+              : change.Rewrite(buffer);
       // The sibling gets the last ones that were not its own, or keeps only its last ones.
       const uint32 given = last_cut < shared.before ? shared.before - last_cut : 0;
       Entries right_more;

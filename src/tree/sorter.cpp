@@ -143,9 +143,7 @@ class Sorter {
     return name;
   }
 
-  size_t RowBytes(bool with_classes) const {
-    return static_cast<size_t>(rows_.Words(with_classes)) * sizeof(uint64);
-  }
+  size_t RowBytes(bool with_classes) const { return static_cast<size_t>(rows_.Words(with_classes)) * sizeof(uint64); }
 
   // ---- Writing runs ----
 
@@ -219,7 +217,8 @@ class Sorter {
       if (run->left > 0) row = rows_.SortedRow(rows_.count() - run->left--);
     } else {
       if (run->at == run->buffered) FillBuffer(run);
-      if (run->buffered > 0) row = reinterpret_cast<const uint64*>(run->buffer + run->at++ * RowBytes(run->with_classes));
+      if (run->buffered > 0)
+        row = reinterpret_cast<const uint64*>(run->buffer + run->at++ * RowBytes(run->with_classes));
     }
     if (row != nullptr && run->wide != nullptr) {
       Entry entry;
