@@ -444,6 +444,55 @@ EXCEPTION WHEN division_by_zero THEN NULL;
 END $$;
 END
 
+# ---- 8. After the flush at the commit nothing waits ----
+
+# Rows that come then are not in the index if nobody flushes them. The callback that was registered last is called first:
+# omendb's, if its library was loaded after this one.
+{
+    my $module = build_module('late_insert');
+    my $late = "SET LOCAL late_insert.statement = 'INSERT INTO t SELECT -n, ''late'' FROM generate_series(1, 500) n'";
+    my $reads = <<'END';
+SET LOCAL enable_seqscan = off;
+SET LOCAL late_insert.statement = $$DO 'BEGIN
+  FOR n IN 1 .. 500 LOOP
+    INSERT INTO t VALUES (-n, ''late'');
+    IF n % 100 = 0 AND NOT EXISTS (SELECT FROM t WHERE k = -n) THEN RAISE ''% is not there'', n; END IF;
+  END LOOP;
+END'$$
+END
+    run('DROP TABLE t; CREATE TABLE t (k int8, v text); CREATE INDEX t_k ON t USING omendb (k)');
+    $insert = "INSERT INTO t SELECT n, 'x' FROM generate_series(1, 300) n";
+    is( run("LOAD '$module'; BEGIN; SET LOCAL omendb.test_point = 'batch-written=error'; $late; COMMIT"),
+        'ERROR: test point batch-written', 'another callback inserts before the flush');
+    run("LOAD '$module'; BEGIN; $insert; $late; COMMIT; VACUUM t");
+    whole(800, 'another callback inserted before the flush');
+
+    $node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "'$module, omendb'");
+    $node->restart;
+    run('TRUNCATE t');
+    is( run("BEGIN; SET LOCAL omendb.test_point = 'batch-written=error'; $late; COMMIT"),
+        '', 'another callback inserts after the flush: they do not wait');
+    run("BEGIN; $insert; $late; COMMIT");
+    whole(1300, 'after the flush');
+    run("CREATE TABLE t2 (k int8); CREATE INDEX t2_k ON t2 USING omendb (k); "
+          . "BEGIN; INSERT INTO t2 SELECT generate_series(1, 100); $late; COMMIT; DROP TABLE t2");
+    whole(1800, 'after the flush of another index');
+    is(run("BEGIN; $insert; $reads; COMMIT"), '', 'it sees what it inserted');
+    whole(2600, 'after the flush, reading');
+    run("BEGIN; $insert; $late; PREPARE TRANSACTION 'late'; COMMIT PREPARED 'late'");
+    whole(3400, 'after the flush of PREPARE TRANSACTION');
+    run("BEGIN; $insert; $late; ROLLBACK; VACUUM t");
+    whole(3400, 'rolled back before it came to it');
+    is( run("BEGIN; $insert; SET LOCAL late_insert.statement = 'SELECT 1 / 0'; COMMIT"),
+        'ERROR: division by zero', 'another callback fails after the flush');
+    run('VACUUM t');
+    whole(3400, 'after the flush of what is rolled back');
+    waits($insert, 'the next transaction', "BEGIN; $late; COMMIT;");
+    $node->adjust_conf('postgresql.conf', 'shared_preload_libraries', "'omendb'");
+    $node->restart;
+    fresh(100);
+}
+
 # ---- 9. All that inserts without being a plain INSERT ----
 
 fresh(100);

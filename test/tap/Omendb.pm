@@ -19,7 +19,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw($soak $seed new_node prepare kill_server start_load finish_load check_all no_crash one_answer
-  scripted pick start_psql finish_psql wait_until_restarted log_size log_since summary writers);
+  scripted pick start_psql finish_psql wait_until_restarted log_size log_since summary writers build_module);
 
 our $soak = $ENV{OMENDB_SOAK} || 1;
 our $seed = defined $ENV{OMENDB_SEED} ? $ENV{OMENDB_SEED} : int(rand(2**31));
@@ -89,6 +89,18 @@ BEGIN
 END $$;
 END
     return;
+}
+
+# Builds a library of test/modules, in a directory of its own, and returns the library's name.
+sub build_module
+{
+    my ($name) = @_;
+    my $dir = PostgreSQL::Test::Utils::tempdir;
+    # Those of a make that runs the tests are not for this one.
+    delete local @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL)};
+    system_or_bail('cp', '-r', "$FindBin::Bin/../modules/$name", $dir);
+    system_or_bail('make', '-C', "$dir/$name", 'PG_CONFIG=pg_config');
+    return "$dir/$name/$name.so";
 }
 
 # Runs psql in the background on a text.
