@@ -1,6 +1,7 @@
 #include "am/parallel_build.h"
 
 #include "pg/guard.h"
+#include "pg/test_build.h"
 
 extern "C" {
 #include "access/genam.h"
@@ -95,6 +96,7 @@ void Work(dsm_segment* segment, shm_toc* toc) {
   const double heap_tuples =
       ScanIntoSort(heap, index, index_info, layout, sorter, table_beginscan_parallel(heap, shared->scan()), &entries);
   tree::HandOverPart(sorter);
+  pg::ReachTestPoint(pg::TestPoint::kPartHandedOver);
   BufferUsage* buffers = static_cast<BufferUsage*>(shm_toc_lookup(toc, kBufferKey, false));
   WalUsage* wal = static_cast<WalUsage*>(shm_toc_lookup(toc, kWalKey, false));
   InstrEndParallelQuery(&buffers[ParallelWorkerNumber], &wal[ParallelWorkerNumber]);

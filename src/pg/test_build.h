@@ -49,6 +49,7 @@ namespace omendb::pg {
   POINT(kCollapseWritten, "collapse-written")   /* the tree has become lower */                  \
   POINT(kRecycleRecorded, "recycle-recorded")   /* a deleted page is in the free space map */    \
   POINT(kRecycleCounted, "recycle-counted")     /* the metapage knows how many are left */       \
+  POINT(kPartHandedOver, "part-handed-over")    /* a worker of a build is done; no lock */       \
   POINT(kBuildPage, "build-page")               /* a page of a new index is in its buffer */     \
   POINT(kBuildWritten, "build-written")         /* all of them are, not yet logged; no lock */   \
   POINT(kBuildLogged, "build-logged")           /* the new index is in the WAL; no lock */       \

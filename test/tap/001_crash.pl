@@ -251,8 +251,8 @@ my @plan;
 my $deal = int(rand(@clusters));
 foreach my $turn (1 .. $soak)
 {
-    push @plan, map { [ $clusters[ $deal++ % @clusters ], "$_=kill:" . pick(1, 1, 2, 3, 5, 8) ] } @points;
-    push @plan, map { [ $clusters[ $deal++ % @clusters ], "$_=kill:" . pick(1, 2, 3, 5, 8), 0 ] }
+    push @plan, map { [ $clusters[ $deal++ % @clusters ], order($_, 'kill', 1, 1, 2, 3, 5, 8) ] } @points;
+    push @plan, map { [ $clusters[ $deal++ % @clusters ], order($_, 'kill', 1, 2, 3, 5, 8), 0 ] }
       grep { /^(batch|split|downlink|root|share|page-extended)/ } @points;
     $deal++ if @points % @clusters == 0;
     foreach my $cluster (@clusters)

@@ -6,7 +6,7 @@ use warnings;
 use Exporter 'import';
 use Omendb;
 
-our @EXPORT = qw(test_points small_pages waiting prepare_tour tour);
+our @EXPORT = qw(test_points order small_pages waiting prepare_tour tour);
 
 # The names of the points; none if it is an ordinary build.
 sub test_points
@@ -17,6 +17,15 @@ sub test_points
 LOAD 'omendb';
 SELECT setting FROM pg_settings WHERE name = 'omendb.test_points';
 END
+}
+
+# A value of omendb.test_point: at one of these times that a process reaches the point.
+sub order
+{
+    my ($point, $action, @times) = @_;
+    # A worker does so once, and the next one counts anew.
+    @times = (1) if $point eq 'part-handed-over';
+    return "$point=$action:" . pick(@times);
 }
 
 # Settings that make pages and deltas small, the hot index built again after few lookups, and inserts wait, at random.
@@ -46,7 +55,7 @@ sub prepare_tour
     my ($node) = @_;
     # Nobody else looks after it: each statement finds what the one before left.
     $node->safe_psql('postgres', <<'END');
-CREATE TABLE tour (k int8, a int4) WITH (autovacuum_enabled = off);
+CREATE TABLE tour (k int8, a int4) WITH (autovacuum_enabled = off, parallel_workers = 2);
 CREATE INDEX tour_k ON tour USING omendb (k);
 CREATE TABLE unfinished (k int8) WITH (autovacuum_enabled = off);
 CREATE INDEX unfinished_k ON unfinished USING omendb (k);
@@ -61,7 +70,7 @@ END
 # `settings` are the sizes of pages.  By default they are such that no point is passed by: with a delta as large as a
 # base no two leaves have few enough entries to share them.
 #
-# Whether inserts wait is left to chance, unless `first_inserts` says it.
+# Whether inserts wait is left to chance, unless `first_inserts` says it; and whether indexes are built in parallel.
 #
 # `kind` is that of the tables: 'TEMP' ones are made, and the others made 'LOGGED' or 'UNLOGGED', by default at random.
 # With `caught`, errors are caught in a subtransaction, where there can be one, and the transaction goes on writing, if it
@@ -72,7 +81,9 @@ sub tour
 {
     my (%options) = @_;
     my ($order, $turns) = ($options{order}, $options{turns} || 1);
+    my $workers = defined $order && $order =~ /^part-handed-over=/ ? 2 : pick(0, 2);
     my @statements = (
+        "SET max_parallel_maintenance_workers = $workers",
         'DROP INDEX IF EXISTS tour_ak, tour_later',
         'TRUNCATE tour',
         'INSERT INTO tour SELECT (random() * 1e9)::int8, random() * 10 FROM generate_series(1, 200)',
