@@ -387,9 +387,44 @@ ColumnHeader FitColumn(const uint64_t* values, uint32_t n, bool sorted, const Co
   return header;
 }
 
-void PackColumn(const uint64_t* values, uint32_t n, const ColumnHeader& header, uint64_t* words) {
+bool ColumnCovers(const ColumnHeader& header, uint32_t from, const uint64_t* values, uint32_t n) {
+  const LinearModel model{header.slope, header.right_shift, header.left_shift};
+  const i128 base = BaseOf(header), scale = header.scale;
+  const i128 limit = static_cast<i128>(1) << header.width;
+  for (uint32_t i = 0; i < n; i++) {
+    const i128 line = PredictExactly(model, from + i);
+    // As far as TryModel lets a line go.
+    if (line > static_cast<i128>(UINT64_MAX) || line < -static_cast<i128>(UINT64_MAX)) return false;
+    const i128 distance = static_cast<i128>(values[i]) - base;
+    const i128 residual = (scale == 1 ? distance : distance / scale) - line;
+    if (residual < 0 || residual >= limit || (scale != 1 && distance % scale != 0)) return false;
+  }
+  return true;
+}
+
+namespace {
+
+// Zeroes what words have behind the first n values.
+void ClearBehind(uint32_t n, uint32_t width, uint64_t* words, size_t bytes) {
+  if (n == 0) {
+    std::memset(words, 0, bytes);
+    return;
+  }
+  const uint64_t groups = bytes / (kLanes * sizeof(uint64_t));
+  for (uint32_t lane = 0; lane < kLanes; lane++) {
+    const uint64_t bit = static_cast<uint64_t>((n + kLanes - 1 - lane) / kLanes) * width;
+    uint64_t group = bit >> 6;
+    if ((bit & 63) != 0) words[group++ * kLanes + lane] &= ~(~uint64_t{0} << (bit & 63));
+    for (; group < groups; group++) words[group * kLanes + lane] = 0;
+  }
+}
+
+}  // namespace
+
+void PackColumn(const uint64_t* values, uint32_t n, const ColumnHeader& header, uint64_t* words, uint32_t from) {
   if (header.width == 0) return;
-  std::memset(words, 0, PackedBytes(n, header.width));
+  const uint32_t end = from + n;
+  ClearBehind(from, header.width, words, PackedBytes(end, header.width));
   const LinearModel model{header.slope, header.right_shift, header.left_shift};
   const uint32_t width = header.width;
   const i128 base = BaseOf(header);
@@ -402,15 +437,15 @@ void PackColumn(const uint64_t* values, uint32_t n, const ColumnHeader& header, 
     const uint64_t steps_away = static_cast<uint64_t>(DivideRoundingDown(magnitude, header.scale));
     return negative ? -steps_away : steps_away;
   };
-  uint64_t bit = 0;
-  for (uint32_t row = 0; row * kLanes < n; row++, bit += width) {
+  uint64_t bit = static_cast<uint64_t>(from / kLanes) * width;
+  for (uint32_t row = from / kLanes; row * kLanes < end; row++, bit += width) {
     const uint32_t first = row * kLanes;
-    const uint32_t lanes = n - first < kLanes ? n - first : kLanes;
+    const uint32_t lanes = end - first < kLanes ? end - first : kLanes;
     uint64_t* group = words + (bit >> 6) * kLanes;
     const uint32_t shift = bit & 63;
     const bool straddles = shift + width > 64;
-    for (uint32_t lane = 0; lane < lanes; lane++) {
-      const uint64_t residual = steps(values[first + lane]) - model.Predict(first + lane);
+    for (uint32_t lane = first < from ? from - first : 0; lane < lanes; lane++) {
+      const uint64_t residual = steps(values[first + lane - from]) - model.Predict(first + lane);
       group[lane] |= residual << shift;
       if (straddles) group[kLanes + lane] |= residual >> (64 - shift);
     }

@@ -152,9 +152,14 @@ class Column {
 // column never needs more bits than the whole column did (Shifted below).
 ColumnHeader FitColumn(const uint64_t* values, uint32_t n, bool sorted, const ColumnHeader* inherited = nullptr);
 
-// Packs values[0..n) as `header` (from FitColumn on the same values) says to
-// words, PackedBytes(n, header.width) bytes.
-void PackColumn(const uint64_t* values, uint32_t n, const ColumnHeader& header, uint64_t* words);
+// Whether values[0..n) could stand at positions [from, from + n) of a column with this
+// header: its line is close enough and its scale divides them.
+bool ColumnCovers(const ColumnHeader& header, uint32_t from, const uint64_t* values, uint32_t n);
+
+// Packs values[0..n) to positions [from, from + n) of words, PackedBytes(from + n, header.width)
+// bytes, in which the values before are; what was behind them goes.  REQUIRES: `header` is
+// from FitColumn on the same values, or it covers them.
+void PackColumn(const uint64_t* values, uint32_t n, const ColumnHeader& header, uint64_t* words, uint32_t from = 0);
 
 // Whether a header read from untrusted bytes can be used for n values without
 // leaving a node of node_bytes bytes.

@@ -343,14 +343,21 @@ void Node::Decode(uint32_t begin, uint32_t end, uint64_t wanted, Entries* out, u
 namespace {
 
 // Entries whose class is not kValue have no ordinal.  Any would do; the
-// neighbour's keeps the model straight.
+// neighbour's keeps the model straight.  `last` is the value before.
+void FillGapsAfter(uint64_t last, uint64_t* values, const uint64_t* cls, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++) {
+    if (cls[i] != kValue)
+      values[i] = last;
+    else
+      last = values[i];
+  }
+}
+
+// The same from a node's first entry on: those before the first value get that one.
 void FillGaps(uint64_t* values, const uint64_t* cls, uint32_t n) {
   uint32_t first = 0;
   while (first < n && cls[first] != kValue) first++;
-  const uint64_t leading = first < n ? values[first] : 0;
-  for (uint32_t i = 0; i < first; i++) values[i] = leading;
-  for (uint32_t i = first + 1; i < n; i++)
-    if (cls[i] != kValue) values[i] = values[i - 1];
+  FillGapsAfter(first < n ? values[first] : 0, values, cls, n);
 }
 
 void FillTidNumbers(const Entries& entries, uint64_t span, uint64_t bias) {
@@ -382,6 +389,18 @@ size_t WordsOffset(int headers, int key_columns) {
   const size_t offset = kImageOffset + sizeof(NodeHeader) + static_cast<size_t>(headers) * sizeof(ColumnHeader) +
                         2 * FenceBytes(key_columns);
   return (offset + kCacheLine - 1) / kCacheLine * kCacheLine - kImageOffset;
+}
+
+// Sets where the words of each column are, and the size of all.
+void LayOutWords(int key_columns, NodePlan* plan) {
+  size_t offset = WordsOffset(plan->headers, key_columns);
+  for (int h = 0; h < plan->headers; h++) {
+    ColumnHeader& header = plan->header[h];
+    // Offsets beyond a page do not fit 16 bits, and are not used: the caller sees the size.
+    header.data_offset = header.width == 0 ? 0 : static_cast<uint16_t>(offset);
+    offset += PackedBytes(plan->count, header.width);
+  }
+  plan->size = offset;
 }
 
 bool AllValues(const uint64_t* cls, uint32_t n) {
@@ -429,14 +448,7 @@ void PlanNode(const Entries& entries, const Node* inherited, NodePlan* plan) {
   for (int c = 0; c < values; c++)
     if (plan->class_columns >> c & 1) add(entries.cls[c], false, old_class(c));
   plan->headers = next;
-
-  size_t offset = WordsOffset(next, entries.key_columns);
-  for (int h = 0; h < next; h++) {
-    // Offsets beyond a page do not fit 16 bits, and are not used: the caller sees the size.
-    plan->header[h].data_offset = plan->header[h].width == 0 ? 0 : static_cast<uint16_t>(offset);
-    offset += PackedBytes(n, plan->header[h].width);
-  }
-  plan->size = offset;
+  LayOutWords(entries.key_columns, plan);
 }
 
 uint32_t PlanPrefix(const Entries& entries, size_t max_bytes, uint32_t guess, NodePlan* plan) {
@@ -467,13 +479,14 @@ uint32_t PlanPrefix(const Entries& entries, size_t max_bytes, uint32_t guess, No
 
 namespace {
 
-// Writes the words of all columns of an image whose head is in place.
-void PackColumns(const Entries& entries, uint8_t* image) {
+// Writes the words of all columns of an image whose head is in place, from entry `from` on;
+// those before are there.
+void PackColumns(const Entries& entries, uint32_t from, uint8_t* image) {
   const NodeHeader& header = *reinterpret_cast<const NodeHeader*>(image);
   const ColumnHeader* column = reinterpret_cast<const ColumnHeader*>(image + sizeof(NodeHeader));
   const auto pack = [&](const uint64_t* array) {
     if (header.count > 0)
-      PackColumn(array, header.count, *column, reinterpret_cast<uint64_t*>(image + column->data_offset));
+      PackColumn(array, header.count - from, *column, reinterpret_cast<uint64_t*>(image + column->data_offset), from);
     column++;
   };
   for (int c = 0; c < entries.value_columns; c++) pack(entries.value[c]);
@@ -514,7 +527,60 @@ void WriteNode(const Entries& entries, const NodePlan& plan, uint32_t level, con
   write_fence(out + fences, low_fence);
   if (high_fence != nullptr) write_fence(out + fences + fence, *high_fence);
 
-  PackColumns(entries, out);
+  PackColumns(entries, 0, out);
+}
+
+bool PlanTail(const Node& node, uint32_t from, const Entries& tail, NodePlan* plan) {
+  const NodeHeader& header = node.header();
+  const uint32_t n = tail.count;
+  if (from + n > kMaxEntries) return false;
+  for (uint32_t i = 0; i < n; i++) {
+    const uint64_t offset = TidOffset(tail.tid[i]);
+    if (offset < header.tid_bias || offset - header.tid_bias > header.tid_span) return false;
+  }
+  FillTidNumbers(tail, header.tid_span, header.tid_bias);
+
+  plan->count = from + n;
+  plan->columns = header.columns;
+  plan->headers = 0;
+  plan->class_columns = header.class_columns;
+  plan->tid_span = header.tid_span;
+  plan->tid_bias = header.tid_bias;
+  const auto add = [&](const uint64_t* array, const Column& column) {
+    plan->header[plan->headers++] = column.header();
+    return ColumnCovers(column.header(), from, array, n);
+  };
+  for (int c = 0; c < tail.value_columns; c++) {
+    const Column column = node.value_column(c);
+    if (!node.has_class_column(c)) {
+      if (!AllValues(tail.cls[c], n)) return false;
+    } else {
+      // If no entry before had a value, what stands for theirs would depend on the tail.
+      if (node.ClassAt(c, from - 1) != kValue) return false;
+      FillGapsAfter(column.Get(from - 1), tail.value[c], tail.cls[c], n);
+    }
+    if (!add(tail.value[c], column)) return false;
+  }
+  if (!add(tail.tid_number, node.tid_column())) return false;
+  if (tail.inner && !add(tail.child, node.child_column())) return false;
+  for (int c = 0; c < tail.value_columns; c++)
+    if (node.has_class_column(c) && !add(tail.cls[c], node.class_column(c))) return false;
+  LayOutWords(tail.key_columns, plan);
+  return true;
+}
+
+void WriteTail(const Entries& tail, uint32_t from, const NodePlan& plan, uint8_t* image) {
+  NodeHeader* header = reinterpret_cast<NodeHeader*>(image);
+  ColumnHeader* columns = reinterpret_cast<ColumnHeader*>(image + sizeof(NodeHeader));
+  // A node that has grown: words move back only, so the last come first.
+  for (int h = plan.headers; h-- > 0;) {
+    const size_t words = PackedBytes(from, columns[h].width);
+    if (words > 0) std::memmove(image + plan.header[h].data_offset, image + columns[h].data_offset, words);
+    columns[h].data_offset = plan.header[h].data_offset;
+  }
+  header->count = static_cast<uint16_t>(plan.count);
+  header->size = static_cast<uint16_t>(plan.size);
+  PackColumns(tail, from, image);
 }
 
 size_t NodeHeadBytes(const uint8_t* image) {
@@ -527,7 +593,7 @@ void PackNode(const Entries& entries, uint8_t* image) {
   FillTidNumbers(entries, header.tid_span, header.tid_bias);
   for (int c = 0; c < entries.value_columns; c++)
     if (header.class_columns >> c & 1) FillGaps(entries.value[c], entries.cls[c], entries.count);
-  PackColumns(entries, image);
+  PackColumns(entries, 0, image);
 }
 
 }  // namespace omendb::core

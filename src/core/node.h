@@ -76,7 +76,7 @@ struct Entries {
   // Only for arrays that were filled so; Decode and MoveEntries keep it true.
   uint64_t all_value = 0;
   Tid* tid = nullptr;
-  uint64_t* tid_number = nullptr;        // room for PlanNode; WriteNode reads it
+  uint64_t* tid_number = nullptr;        // room for PlanNode and PlanTail; WriteNode and WriteTail read it
   uint64_t* child = nullptr;             // inner nodes only
 
   Entries Slice(uint32_t begin, uint32_t end) const;
@@ -228,6 +228,17 @@ uint32_t PlanPrefix(const Entries& entries, size_t max_bytes, uint32_t guess, No
 // Writes the image, plan.size bytes, to `out` (8-aligned).  high_fence is null for plus infinity.
 void WriteNode(const Entries& entries, const NodePlan& plan, uint32_t level, const Key& low_fence,
                const Key* high_fence, uint8_t* out);
+
+// Plans the node with its entries from `from` on exchanged for `tail`, where every column
+// keeps its line and its width: what it costs depends on the tail only.  False if one does
+// not cover the tail, or if there would be too many entries.
+// REQUIRES: 0 < from <= node.count() <= from + tail.count; the tail is sorted, and above the
+// entries before.
+bool PlanTail(const Node& node, uint32_t from, const Entries& tail, NodePlan* plan);
+
+// Changes the image that was planned for, which has room for plan.size bytes.  The result is
+// what PackNode makes of all entries behind the same head.
+void WriteTail(const Entries& tail, uint32_t from, const NodePlan& plan, uint8_t* image);
 
 // The head of an image: header, column headers and fences, all but the packed words.
 size_t NodeHeadBytes(const uint8_t* image);

@@ -36,6 +36,19 @@ pg_crc32c BaseCrc(Page page) {
   return crc;
 }
 
+uint8_t* MutableBodyOf(Page page) { return reinterpret_cast<uint8_t*>(page) + SizeOfPageHeaderData; }
+
+// What a page with a new node has besides: no delta.
+void FinishNode(Page page) {
+  const PageHeader header = reinterpret_cast<PageHeader>(page);
+  PageSpecial* special = SpecialOf(page);
+  header->pd_lower =
+      static_cast<LocationIndex>(SizeOfPageHeaderData + reinterpret_cast<const NodeHeader*>(BodyOf(page))->size);
+  header->pd_upper = header->pd_special;
+  special->delta_count = 0;
+  special->base_crc = BaseCrc(page);
+}
+
 // Everything but the LSN and checksum that PostgreSQL maintains, the hole, the
 // node image, and the field itself.  The block number guards against exchanged pages.
 pg_crc32c PageCrc(Page page, BlockNumber block) {
@@ -231,13 +244,13 @@ void InitPage(Page page, BlockNumber left, BlockNumber right, uint16 flags) {
 
 void PutNode(Page page, const core::Entries& entries, const core::NodePlan& plan, uint32 level, const Key& low,
              const Key* high) {
-  const PageHeader header = reinterpret_cast<PageHeader>(page);
-  PageSpecial* special = SpecialOf(page);
-  core::WriteNode(entries, plan, level, low, high, reinterpret_cast<uint8_t*>(page) + SizeOfPageHeaderData);
-  header->pd_lower = static_cast<LocationIndex>(SizeOfPageHeaderData + plan.size);
-  header->pd_upper = header->pd_special;
-  special->delta_count = 0;
-  special->base_crc = BaseCrc(page);
+  core::WriteNode(entries, plan, level, low, high, MutableBodyOf(page));
+  FinishNode(page);
+}
+
+void PutTail(Page page, const core::Entries& tail, uint32 from, const core::NodePlan& plan) {
+  core::WriteTail(tail, from, plan, MutableBodyOf(page));
+  FinishNode(page);
 }
 
 void EncodeDelta(const Shape& shape, bool inner, const Entry& entry, uint8_t* bytes) {

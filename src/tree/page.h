@@ -185,6 +185,9 @@ void InitPage(Page page, BlockNumber left, BlockNumber right, uint16 flags);
 // Puts a node image on an initialized page; the delta becomes empty.
 void PutNode(Page page, const core::Entries& entries, const core::NodePlan& plan, uint32 level,
              const core::Key& low, const core::Key* high);
+// The same for a page that has a node, of which the entries before `from` remain as they
+// are (core::PlanTail).
+void PutTail(Page page, const core::Entries& tail, uint32 from, const core::NodePlan& plan);
 // REQUIRES: HasDeltaRoom().
 void AppendDelta(Page page, const Shape& shape, const Entry& entry);
 // The same in two steps, the first of which needs no page: `bytes` has room for

@@ -41,16 +41,18 @@ DELETE FROM t WHERE k BETWEEN 0 AND 300000;
 VACUUM t;
 INSERT INTO t SELECT n, n FROM generate_series(1, 5000) n;
 END
-# One by one, too.
+# One by one, too.  Those of u come in nearly in order, and what stands for a NULL depends on the value before.
 my $one_by_one = <<'END';
 SET omendb.insert_buffer_size = 0;
 INSERT INTO t SELECT hashint8extended(n, 3) % 1000000, n FROM generate_series(1, 10000) n;
 INSERT INTO t SELECT 2000000 + n, n FROM generate_series(1, 2000) n;
+INSERT INTO u SELECT (SELECT coalesce(max(a), 0) FROM u) + n * 10 + n * 7 % 30, nullif(n * 11 % 4, 0) FROM generate_series(1, 5000) n;
 END
 
 # ---- What there is ----
 
-$node->safe_psql('postgres', 'CREATE TABLE t (k int8, v int8); CREATE INDEX t_k ON t USING omendb (k);');
+$node->safe_psql('postgres', 'CREATE TABLE t (k int8, v int8); CREATE INDEX t_k ON t USING omendb (k);'
+      . 'CREATE TABLE u (a int8, b int4); CREATE INDEX u_a_b ON u USING omendb (a, b);');
 is($node->safe_psql('postgres', "SELECT rm_id FROM pg_get_wal_resource_managers() WHERE rm_name = 'omendb'"), 219, 'its number');
 my $lsn = $node->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()');
 $node->safe_psql('postgres', $work . $one_by_one . 'DELETE FROM t; VACUUM t; ' . $work);

@@ -157,6 +157,24 @@ TEST_F(KernelsTest, PackedWordsHoldNothingBesidesTheResiduals) {
   }
 }
 
+TEST_F(KernelsTest, PackingTheTailGivesWhatPackingAllDoes) {
+  for (uint32_t width = 0; width <= 64; width++) {
+    for (int round = 0; round < 20; round++) {
+      std::vector<uint64_t> values;
+      const uint32_t n = 1 + static_cast<uint32_t>(random_.Below(300));
+      const uint32_t from = static_cast<uint32_t>(random_.Below(n + 1));
+      const EncodedColumn encoded = RandomColumn(width, n, &values);
+      // The values before, and others behind them.
+      std::vector<uint64_t> words(encoded.bytes() / 8, ~uint64_t{0});
+      const uint32_t old = from + static_cast<uint32_t>(random_.Below(n - from + 1));
+      if (old > 0) PackColumn(values.data(), old, encoded.header(), words.data());
+      PackColumn(values.data() + from, n - from, encoded.header(), words.data(), from);
+      ASSERT_EQ(0, std::memcmp(words.data(), encoded.column().packed().words, encoded.bytes()))
+          << width << ", " << from << " of " << n;
+    }
+  }
+}
+
 TEST_F(KernelsTest, DecodeRowsAgreesWithTheDefinition) {
   for (uint32_t width = 0; width <= 64; width++) {
     SCOPED_TRACE(width);

@@ -371,6 +371,138 @@ TEST_F(NodeTest, AFirstPartOfAnAdversarialNodeNeedsNoMoreRoom) {
   EXPECT_GT(other_scales, 1000) << "the generator no longer reaches the case";
 }
 
+// A node that grows at its end is, bit for bit, what packing all its entries behind its head
+// makes: so replay does.  And it is a node like any other: searches find what they should, and
+// a first part needs no more room.
+TEST_F(NodeTest, ATailGivesWhatPackingAllEntriesDoes) {
+  int grown = 0, with_gaps = 0, refused = 0;
+  for (int round = 0; round < 4000; round++) {
+    SCOPED_TRACE(round);
+    Schema schema = RandomSchema(random_);
+    for (int c = 0; c < schema.value_columns; c++)
+      if (random_.OneIn(2)) schema.column[c].domain = random_.OneIn(2) ? Domain::kConstant : Domain::kTiny;
+    if (random_.OneIn(2)) schema.tids = Tids::kInOrder;
+    std::vector<Key> keys = RandomKeys(schema, 2 + static_cast<uint32_t>(random_.Below(400)), random_);
+    const bool ascending = random_.OneIn(2);
+    const uint64_t step = random_.Between(1, 1000), noise = random_.OneIn(2) ? 1 : step;
+    for (size_t i = 0; ascending && i < keys.size(); i++) {
+      keys[i].cls[0] = kValue;
+      keys[i].ordinal[0] = 1000000 + i * step + random_.Below(noise);
+    }
+    const uint32_t n = static_cast<uint32_t>(keys.size());
+    if (n < 2) continue;
+    const OwnedEntries all = MakeEntries(schema, keys, random_);
+
+    // The node has the entries before `from` and some of those behind.
+    const uint32_t from = std::max(1u, n - 1 - static_cast<uint32_t>(random_.Below(std::min(n, 130u))));
+    OwnedEntries old(n, schema), tail(n, schema);
+    AppendEntries(&*old, (*all).Slice(0, from));
+    const int share = random_.OneIn(3) ? 1000000 : 2;
+    for (uint32_t i = from; i < n; i++)
+      if (random_.OneIn(static_cast<uint64_t>(share))) CopyEntry(&*old, old->count++, *all, i);
+    AppendEntries(&*tail, (*all).Slice(from, n));
+    NodePlan plan;
+    PlanNode(*old, nullptr, &plan);
+    Key low{}, high{};
+    SetMinusInfinity(&low, schema.key_columns);
+    high = keys.back();
+    high.tid++;
+    const Key* fence = random_.OneIn(2) ? &high : nullptr;
+    const Image before = Encode(*old, plan, schema.inner, low, fence);
+    if (!PlanTail(Node(before.bytes()), from, *tail, &plan)) {
+      refused++;
+      continue;
+    }
+    Image after(std::max(plan.size, before.size()));
+    std::memset(after.bytes(), 0xEE, after.size());
+    std::memcpy(after.bytes(), before.bytes(), before.size());
+    WriteTail(*tail, from, plan, after.bytes());
+    grown++;
+
+    Image packed(plan.size);
+    std::memset(packed.bytes(), 0xDD, packed.size());
+    std::memcpy(packed.bytes(), after.bytes(), NodeHeadBytes(after.bytes()));
+    OwnedEntries copy(n, schema);
+    AppendEntries(&*copy, *all);
+    PackNode(*copy, packed.bytes());
+    ASSERT_EQ(0, std::memcmp(packed.bytes(), after.bytes(), plan.size));
+
+    ASSERT_TRUE(Node::IsValid(after.bytes(), plan.size, schema.key_columns, schema.value_columns));
+    const Node node(after.bytes());
+    ASSERT_EQ(n, node.count());
+    with_gaps += node.header().class_columns != 0;
+    for (uint32_t i = 0; i < n; i++) {
+      Key key{};
+      node.KeyAt(i, &key);
+      ASSERT_EQ(Plain(keys[i], schema.key_columns), Plain(key, schema.key_columns)) << i;
+      if (schema.inner) {
+        ASSERT_EQ((*all).child[i], node.ChildAt(i));
+      }
+      Bound bound;
+      SetBoundBefore(&bound, key, schema.key_columns);
+      ASSERT_EQ(i, node.LowerBound(bound));
+    }
+    const uint32_t part = 1 + static_cast<uint32_t>(random_.Below(n));
+    OwnedEntries first(part, schema);
+    first->count = part;
+    node.Decode(0, part, kEveryColumn, &*first, 0);
+    PlanNode(*first, &node, &plan);
+    ASSERT_LE(plan.size, node.header().size) << "the first " << part;
+  }
+  EXPECT_GT(grown, 500) << "the generator no longer reaches the case";
+  EXPECT_GT(with_gaps, 100) << "the generator no longer reaches the case";
+  EXPECT_GT(refused, 500) << "the generator no longer reaches the case";
+}
+
+// What stands for NULLs before the first value is that value, and another one may come first.
+TEST_F(NodeTest, ATailDoesNotChangeWhatStandsForNullsBefore) {
+  Schema schema;
+  schema.value_columns = 2;
+  constexpr uint32_t kFrom = 100, kAll = 105;
+  constexpr uint64_t kIncluded[] = {6, 5, 6, 8, 5};  // the first is to come
+  for (const bool value_before : {false, true}) {
+    OwnedEntries all(kAll, schema), old(kAll, schema);
+    all->count = kAll;
+    for (uint64_t i = 0; i < kAll; i++) {
+      all->value[0][i] = 7;
+      all->cls[0][i] = kValue;
+      all->value[1][i] = i < kFrom ? 5 : kIncluded[i - kFrom];
+      all->cls[1][i] = i >= kFrom || (value_before && i == kFrom - 1) ? kValue : kNullLast;
+      all->tid[i] = i * 37 % 64 << kTidOffsetBits | 1;  // in no order, which is nothing to a plan
+    }
+    AppendEntries(&*old, (*all).Slice(0, kFrom));
+    AppendEntries(&*old, (*all).Slice(kFrom + 1, kAll));
+    NodePlan plan;
+    PlanNode(*old, nullptr, &plan);
+    Key low{};
+    SetMinusInfinity(&low, 1);
+    const Image image = Encode(*old, plan, 0, low, nullptr);
+    ASSERT_EQ(value_before, PlanTail(Node(image.bytes()), kFrom, (*all).Slice(kFrom, kAll), &plan));
+  }
+}
+
+// Ascending keys, as they come in: the first fit lasts.
+TEST_F(NodeTest, AscendingKeysAreCoveredByTheLineThatTheyHave) {
+  const Schema schema;
+  for (const uint64_t step : {uint64_t{1}, uint64_t{7}, uint64_t{60000000}}) {
+    std::vector<Key> keys(kMaxEntries);
+    for (uint32_t i = 0; i < kMaxEntries; i++) {
+      keys[i] = Key{};
+      keys[i].cls[0] = kValue;
+      keys[i].ordinal[0] = kSign64 + i * step;
+      keys[i].tid = TidOfRow(i, 100);
+    }
+    const OwnedEntries entries = MakeEntries(schema, keys, random_);
+    NodePlan plan;
+    PlanNode((*entries).Slice(0, 128), nullptr, &plan);
+    Key low{};
+    SetMinusInfinity(&low, 1);
+    const Image image = Encode((*entries).Slice(0, 128), plan, 0, low, nullptr);
+    ASSERT_TRUE(PlanTail(Node(image.bytes()), 128, (*entries).Slice(128, kMaxEntries), &plan)) << step;
+    ASSERT_EQ(image.size(), plan.size);
+  }
+}
+
 // Classes that change once: a line halves their width, which a part must inherit.
 TEST_F(NodeTest, AFirstPartInheritsTheModelsOfClassColumns) {
   Schema schema;
@@ -455,7 +587,8 @@ TEST_F(NodeTest, PlanPrefixFillsANodeAndNotMore) {
       PlanNode((*entries).Slice(0, more), nullptr, &larger);
       more_fit = more_fit && larger.size <= max_bytes;
     }
-    ASSERT_FALSE(more_fit && n + 2 + n / 1024 <= keys.size()) << n << " of " << keys.size() << " take only " << plan.size;
+    ASSERT_FALSE(more_fit && n + 2 + n / 1024 <= keys.size())
+        << n << " of " << keys.size() << " take only " << plan.size;
   }
 }
 
