@@ -1,5 +1,7 @@
 #include "am/parallel_build.h"
 
+#include "am/build_scan.h"
+
 #include "pg/guard.h"
 #include "pg/test_build.h"
 
@@ -93,8 +95,7 @@ void Work(dsm_segment* segment, shm_toc* toc) {
   tree::Sorter* sorter =
       tree::BeginPartOfSort(layout.shape, MemoryKb(*shared), &shared->files.fs, ParallelWorkerNumber);
   double entries;
-  const double heap_tuples =
-      ScanIntoSort(heap, index, index_info, layout, sorter, table_beginscan_parallel(heap, shared->scan()), &entries);
+  const double heap_tuples = ScanIntoSort(heap, index, index_info, layout, sorter, shared->scan(), &entries);
   tree::HandOverPart(sorter);
   pg::ReachTestPoint(pg::TestPoint::kPartHandedOver);
   BufferUsage* buffers = static_cast<BufferUsage*>(shm_toc_lookup(toc, kBufferKey, false));
@@ -117,12 +118,11 @@ struct ParallelBuild {
 };
 
 double ScanIntoSort(Relation heap, Relation index, IndexInfo* index_info, const Layout& layout, tree::Sorter* sorter,
-                    TableScanDesc share, double* entries) {
+                    ParallelTableScanDesc share, double* entries) {
   Destination destination = {&layout, sorter, 0};
   // Of several processes the leader reports how far the scan is, as all take blocks in turn.
   const bool progress = !IsParallelWorker();
-  const double heap_tuples =
-      table_index_build_scan(heap, index, index_info, true, progress, AddEntry, &destination, share);
+  const double heap_tuples = ScanForBuild(heap, index, index_info, progress, AddEntry, &destination, share);
   *entries = destination.entries;
   return heap_tuples;
 }
@@ -197,8 +197,7 @@ tree::Sorter* SortInParallel(ParallelBuild* build, Relation heap, Relation index
   Shared* shared = build->shared;
   tree::Sorter* sorter = tree::BeginSort(layout.shape, MemoryKb(*shared));
   double own_entries;
-  const double own_tuples = ScanIntoSort(heap, index, index_info, layout, sorter,
-                                         table_beginscan_parallel(heap, shared->scan()), &own_entries);
+  const double own_tuples = ScanIntoSort(heap, index, index_info, layout, sorter, shared->scan(), &own_entries);
   ReportPart(shared, own_tuples, own_entries, index_info->ii_BrokenHotChain);
 
   // If one does not come up, this is an error, and nobody waits for it for ever.

@@ -16,7 +16,7 @@ namespace omendb::am {
 // Scans the table, or this process's share of it, into a sorter.  Returns how many rows
 // it had, dead ones included; *entries gets how many came to the index.
 double ScanIntoSort(Relation heap, Relation index, IndexInfo* index_info, const Layout& layout, tree::Sorter* sorter,
-                    TableScanDesc share, double* entries);
+                    ParallelTableScanDesc share, double* entries);
 
 // A build in which workers take part, from Begin to End.
 struct ParallelBuild;
