@@ -38,6 +38,8 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 # One file of kernels per instruction set; src/core/kernel_dispatch.cpp chooses.
+# -O3: some of them are loops that the compiler is to vectorize.
+src/core/kernel_%.o: override CXXFLAGS += -O3
 ifneq (,$(filter x86_64 amd64,$(shell uname -m)))
 src/core/kernel_sse2.o: override CXXFLAGS += -msse2 -DOMENDB_KERNEL_SSE2
 src/core/kernel_avx2.o: override CXXFLAGS += -mavx2 -DOMENDB_KERNEL_AVX2

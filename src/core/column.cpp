@@ -24,23 +24,20 @@ struct ResidualRange {
   i128 min, max;
 };
 
-// Stops early, with a part of the range, once that spans more than `most`.
+// Stops early, with a part of the range, if that already spans more than `most`.
 ResidualRange MeasureResiduals(const uint64_t* values, uint32_t n, const LinearModel& model, uint64_t span,
                                uint64_t most) {
-  constexpr uint32_t kStride = 64;
+  // A line that leads nowhere shows it soon.
+  constexpr uint32_t kFirst = 64;
   const uint64_t first = values[0];
   // Both terms below 2^62 in magnitude: 64-bit arithmetic is exact.
   if (span < (uint64_t{1} << 61)) {
+    const Kernels& kernels = ActiveKernels();
+    const uint32_t begin = n < kFirst ? n : kFirst;
     int64_t min = INT64_MAX, max = INT64_MIN;
-    for (uint32_t begin = 0; begin < n; begin += kStride) {
-      const uint32_t end = n - begin < kStride ? n : begin + kStride;
-      for (uint32_t i = begin; i < end; i++) {
-        const int64_t r = static_cast<int64_t>(values[i] - first - model.Predict(i));
-        min = r < min ? r : min;
-        max = r > max ? r : max;
-      }
-      if (static_cast<uint64_t>(max) - static_cast<uint64_t>(min) > most) break;
-    }
+    kernels.residual_range(values, 0, begin, first, model, &min, &max);
+    if (static_cast<uint64_t>(max) - static_cast<uint64_t>(min) <= most)
+      kernels.residual_range(values, begin, n, first, model, &min, &max);
     return {min, max};
   }
   i128 min = 0, max = 0;
@@ -92,18 +89,15 @@ u128 DivideRoundingDown(u128 dividend, uint64_t divisor) {
 // The greatest number that divides all differences between values.
 uint64_t CommonDivisor(const uint64_t* values, uint32_t n) {
   uint64_t divisor = 0;
-  for (uint32_t i = 1; i < n; i++) {
-    uint64_t rest = values[i] > values[0] ? values[i] - values[0] : values[0] - values[i];
-    while (rest != 0) {
-      const uint64_t next = divisor % rest;
-      if (divisor == 0) {
-        divisor = rest;
-        break;
-      }
+  for (uint32_t i = 1; i < n && divisor != 1; i++) {
+    // Mostly divisible, which takes one division to see.
+    uint64_t dividend = values[i] > values[0] ? values[i] - values[0] : values[0] - values[i];
+    while (divisor != 0) {
+      const uint64_t rest = dividend % divisor;
+      dividend = divisor;
       divisor = rest;
-      rest = next;
     }
-    if (divisor == 1) break;
+    divisor = dividend;
   }
   return divisor;
 }
@@ -206,8 +200,8 @@ uint32_t Column::Advance(uint64_t distance, uint32_t n) const {
 bool Column::Estimate(uint64_t key, uint32_t n, uint32_t* position) const {
   if (header_->inverse == 0 || (header_->flags & ColumnHeader::kNegativeBase) != 0) return false;
   // value = base + scale * (predict + residual), and half of the residuals are below the middle.
-  const u128 middle = static_cast<u128>(packed_.width == 0 ? 0 : (~uint64_t{0} >> (64 - packed_.width)) / 2) *
-                      packed_.scale;
+  const u128 middle =
+      static_cast<u128>(packed_.width == 0 ? 0 : (~uint64_t{0} >> (64 - packed_.width)) / 2) * packed_.scale;
   const uint64_t distance = key > packed_.base ? key - packed_.base : 0;
   *position = distance > middle ? Advance(distance - static_cast<uint64_t>(middle), n - 1) : 0;
   return true;
@@ -333,10 +327,7 @@ ColumnHeader FitColumn(const uint64_t* values, uint32_t n, bool sorted, const Co
   if (sorted) {
     max = values[n - 1];
   } else {
-    for (uint32_t i = 1; i < n; i++) {
-      min = values[i] < min ? values[i] : min;
-      max = values[i] > max ? values[i] : max;
-    }
+    ActiveKernels().range(values, n, &min, &max);
   }
 
   ColumnHeader header;
@@ -423,32 +414,33 @@ void ClearBehind(uint32_t n, uint32_t width, uint64_t* words, size_t bytes) {
 
 void PackColumn(const uint64_t* values, uint32_t n, const ColumnHeader& header, uint64_t* words, uint32_t from) {
   if (header.width == 0) return;
-  const uint32_t end = from + n;
-  ClearBehind(from, header.width, words, PackedBytes(end, header.width));
-  const LinearModel model{header.slope, header.right_shift, header.left_shift};
-  const uint32_t width = header.width;
-  const i128 base = BaseOf(header);
-  const auto steps = [&](uint64_t value) {
-    if (header.scale == 1) return value - header.base;
-    // A falling line has its base above the values.
-    const i128 distance = static_cast<i128>(value) - base;
-    const bool negative = distance < 0;
-    const u128 magnitude = static_cast<u128>(negative ? -distance : distance);
-    const uint64_t steps_away = static_cast<uint64_t>(DivideRoundingDown(magnitude, header.scale));
-    return negative ? -steps_away : steps_away;
-  };
-  uint64_t bit = static_cast<uint64_t>(from / kLanes) * width;
-  for (uint32_t row = from / kLanes; row * kLanes < end; row++, bit += width) {
-    const uint32_t first = row * kLanes;
-    const uint32_t lanes = end - first < kLanes ? end - first : kLanes;
-    uint64_t* group = words + (bit >> 6) * kLanes;
-    const uint32_t shift = bit & 63;
-    const bool straddles = shift + width > 64;
-    for (uint32_t lane = first < from ? from - first : 0; lane < lanes; lane++) {
-      const uint64_t residual = steps(values[first + lane - from]) - model.Predict(first + lane);
-      group[lane] |= residual << shift;
-      if (straddles) group[kLanes + lane] |= residual >> (64 - shift);
+  PackedColumn column = {nullptr, header.base, LinearModel{header.slope, header.right_shift, header.left_shift}, 1,
+                         header.width};
+  uint64_t steps[kMaxEntries];
+  if (header.scale != 1) {
+    const i128 base = BaseOf(header);
+    for (uint32_t i = 0; i < n; i++) {
+      // A falling line has its base above the values.
+      const i128 distance = static_cast<i128>(values[i]) - base;
+      const bool negative = distance < 0;
+      const u128 magnitude = static_cast<u128>(negative ? -distance : distance);
+      const uint64_t steps_away = static_cast<uint64_t>(DivideRoundingDown(magnitude, header.scale));
+      steps[i] = negative ? -steps_away : steps_away;
     }
+    values = steps;
+    column.base = 0;
+  }
+  // Whole rows at once.  What is behind them has places without a value, which are 0.
+  const uint32_t rows = from == 0 ? n / kLanes : 0, packed = rows * kLanes;
+  ActiveKernels().pack_rows(values, column, rows, words);
+  ClearBehind(from + packed, header.width, words, PackedBytes(from + n, header.width));
+  for (uint32_t i = packed; i < n; i++) {
+    const uint64_t bit = static_cast<uint64_t>((from + i) / kLanes) * header.width;
+    uint64_t* word = words + (bit >> 6) * kLanes + (from + i) % kLanes;
+    const uint32_t shift = bit & 63;
+    const uint64_t residual = values[i] - column.base - column.model.Predict(from + i);
+    *word |= residual << shift;
+    if (shift + header.width > 64) word[kLanes] |= residual >> (64 - shift);
   }
 }
 

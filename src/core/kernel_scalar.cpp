@@ -2,6 +2,7 @@
 // against, and the fallback.
 #include "core/column.h"
 #include "core/fence_search.h"
+#include "core/fit_loops.h"
 #include "core/kernels.h"
 
 namespace omendb::core {
@@ -29,6 +30,8 @@ struct ScalarCount {
 
 }  // namespace
 
-const Kernels kScalarKernels = {"scalar", DecodeRows, CountBelow, FenceSearch<ScalarCount>::Find};
+const Kernels kScalarKernels = {"scalar",    DecodeRows, CountBelow, FenceSearch<ScalarCount>::Find,
+                                AllEqual,    Range,      SumMoments, WidenResidualRange,
+                                OffsetRange, NumberTids, PackRows};
 
 }  // namespace omendb::core

@@ -38,6 +38,13 @@ struct PackedColumn {
 
 struct FenceModel;
 
+// What a least-squares line needs of values v(i): sums over both halves of each, none of
+// which overflows for kMaxEntries of them.
+struct Moments {
+  uint64_t low, high;                    // of v(i)
+  uint64_t weighted_low, weighted_high;  // of i * v(i)
+};
+
 struct Kernels {
   const char* name;
 
@@ -49,6 +56,28 @@ struct Kernels {
 
   // FindFence, see core/fence_model.h: the whole search, so that it is one call.
   uint32_t (*find_fence)(const FenceModel& model, const uint64_t* keys, uint64_t key);
+
+  // Those that fit a node, see core/fit_loops.h; n <= kMaxEntries everywhere.
+
+  // Whether all words are equal to this one.
+  bool (*all_equal)(const uint64_t* words, uint32_t n, uint64_t word);
+
+  // The least and the greatest of n >= 1 values.
+  void (*range)(const uint64_t* values, uint32_t n, uint64_t* least, uint64_t* greatest);
+
+  void (*moments)(const uint64_t* values, uint32_t n, Moments* moments);
+
+  // Widens [*least, *greatest] to values[i] - first - predict(i) for begin <= i < end.
+  void (*residual_range)(const uint64_t* values, uint32_t begin, uint32_t end, uint64_t first, const LinearModel& model,
+                         int64_t* least, int64_t* greatest);
+
+  // The same as `range` of the TIDs' offsets; and their numbers, see core/node.h.
+  void (*offset_range)(const uint64_t* tids, uint32_t n, uint64_t* least, uint64_t* greatest);
+  void (*number_tids)(const uint64_t* tids, uint32_t n, uint64_t span, uint64_t bias, uint64_t* numbers);
+
+  // Packs values[i] - base - predict(i), which are below 2^width, 1 <= width <= 64, to
+  // `rows` whole rows of words, all of which are written.
+  void (*pack_rows)(const uint64_t* values, const PackedColumn& column, uint32_t rows, uint64_t* words);
 };
 
 // The kernels of this machine, chosen once when the library is loaded.

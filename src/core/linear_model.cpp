@@ -1,5 +1,7 @@
 #include "core/linear_model.h"
 
+#include "core/kernels.h"
+
 namespace omendb::core {
 
 namespace {
@@ -43,22 +45,15 @@ LinearModel FitEndpoints(const uint64_t* values, uint32_t n) {
 // slope = sum((i - mean_i) * v_i) / sum((i - mean_i)^2).  With c = 2 i - (n - 1)
 // both sums are over integers: slope = 6 * sum(c * v) / (n * (n^2 - 1)).
 LinearModel FitLeastSquares(const uint64_t* values, uint32_t n) {
-  // Times a coefficient it fits 63 bits.
-  constexpr int64_t kShort = int64_t{1} << 49;
   if (n < 2) return {};
-  i128 sum = 0;
-  int64_t c = -static_cast<int64_t>(n - 1);
-  for (uint32_t i = 0; i < n; i++, c += 2) {
-    // |v - v0| < 2^64 and |c| < 2^13, so the sum stays below 2^91.
-    const int64_t distance = static_cast<int64_t>(values[i] - values[0]);
-    const bool negative = values[i] < values[0];
-    if ((distance < 0) == negative && distance > -kShort && distance < kShort) {
-      sum += distance * c;
-      continue;
-    }
-    const i128 product = static_cast<i128>(negative ? values[0] - values[i] : values[i] - values[0]) * c;
-    sum += negative ? -product : product;
-  }
+  Moments moments;
+  ActiveKernels().moments(values, n, &moments);
+  // i * v(i) is below 2^77, and there are 2^13 of them.
+  const auto whole = [](uint64_t low, uint64_t high) {
+    return (static_cast<i128>(high) << 32) + static_cast<i128>(low);
+  };
+  const i128 sum = 2 * whole(moments.weighted_low, moments.weighted_high) -
+                   static_cast<i128>(n - 1) * whole(moments.low, moments.high);
   const bool negative = sum < 0;
   const u128 magnitude = negative ? static_cast<u128>(-sum) : static_cast<u128>(sum);
   const u128 wide_n = n;

@@ -137,8 +137,8 @@ bool Node::IsValid(const uint8_t* bytes, size_t available, int key_columns, int 
   const NodeHeader& header = *reinterpret_cast<const NodeHeader*>(bytes);
   const bool inner = header.level > 0;
   const int values = inner ? key_columns : value_columns;
-  if (header.count > kMaxEntries || header.key_columns != key_columns ||
-      header.columns != values + (inner ? 2 : 1) || header.size > available || header.size % 8 != 0)
+  if (header.count > kMaxEntries || header.key_columns != key_columns || header.columns != values + (inner ? 2 : 1) ||
+      header.size > available || header.size % 8 != 0)
     return false;
   if (values < 64 && (header.class_columns >> values) != 0) return false;
   const int headers = header.columns + __builtin_popcountll(header.class_columns);
@@ -361,20 +361,14 @@ void FillGaps(uint64_t* values, const uint64_t* cls, uint32_t n) {
 }
 
 void FillTidNumbers(const Entries& entries, uint64_t span, uint64_t bias) {
-  for (uint32_t i = 0; i < entries.count; i++)
-    entries.tid_number[i] = TidBlock(entries.tid[i]) * (span + 1) + (TidOffset(entries.tid[i]) - bias);
+  ActiveKernels().number_tids(entries.tid, entries.count, span, bias, entries.tid_number);
 }
 
 // Turns TIDs into numbers, by the range of their offsets; of a part, by the range
 // of the node that it was a part of, so that the old line still fits.
 void NumberTids(const Entries& entries, const Node* inherited, NodePlan* plan) {
-  uint64_t least = 0xFFFF, most = 0;
-  for (uint32_t i = 0; i < entries.count; i++) {
-    const uint64_t offset = TidOffset(entries.tid[i]);
-    least = offset < least ? offset : least;
-    most = offset > most ? offset : most;
-  }
-  if (least > most) least = most = 0;  // no entries
+  uint64_t least = 0, most = 0;
+  if (entries.count > 0) ActiveKernels().offset_range(entries.tid, entries.count, &least, &most);
   if (inherited != nullptr) {
     least = inherited->header().tid_bias;
     most = least + inherited->header().tid_span;
@@ -403,12 +397,6 @@ void LayOutWords(int key_columns, NodePlan* plan) {
   plan->size = offset;
 }
 
-bool AllValues(const uint64_t* cls, uint32_t n) {
-  uint64_t different = 0;
-  for (uint32_t i = 0; i < n; i++) different |= cls[i] ^ kValue;
-  return different == 0;
-}
-
 }  // namespace
 
 void PlanNode(const Entries& entries, const Node* inherited, NodePlan* plan) {
@@ -433,7 +421,7 @@ void PlanNode(const Entries& entries, const Node* inherited, NodePlan* plan) {
   const auto old_value = [&](int c) { return inherited ? &inherited->value_column(c).header() : nullptr; };
 
   for (int c = 0; c < values; c++) {
-    const bool whole = AllValues(entries.cls[c], n);
+    const bool whole = ActiveKernels().all_equal(entries.cls[c], n, kValue);
     if (!whole) {
       plan->class_columns |= uint64_t{1} << c;
       FillGaps(entries.value[c], entries.cls[c], n);
@@ -451,26 +439,48 @@ void PlanNode(const Entries& entries, const Node* inherited, NodePlan* plan) {
   LayOutWords(entries.key_columns, plan);
 }
 
+namespace {
+
+// Bytes of an image of n entries whose columns have the widths of a plan.
+size_t SizeAtWidths(const NodePlan& plan, int key_columns, uint32_t n) {
+  size_t size = WordsOffset(plan.headers, key_columns);
+  for (int h = 0; h < plan.headers; h++) size += PackedBytes(n, plan.header[h].width);
+  return size;
+}
+
+// The most entries, up to `most`, that fit max_bytes at the widths of a plan; 0 if none does.
+uint32_t CountAtWidths(const NodePlan& plan, int key_columns, size_t max_bytes, uint32_t most) {
+  uint32_t fits = 0, too_many = most + 1;
+  while (too_many - fits > 1) {
+    const uint32_t middle = fits + (too_many - fits) / 2;
+    if (SizeAtWidths(plan, key_columns, middle) <= max_bytes)
+      fits = middle;
+    else
+      too_many = middle;
+  }
+  return fits;
+}
+
+}  // namespace
+
 uint32_t PlanPrefix(const Entries& entries, size_t max_bytes, uint32_t guess, NodePlan* plan) {
   const uint32_t most = entries.count < kMaxEntries ? entries.count : kMaxEntries;
-  // Close enough: the rest would not fill another half percent of the node.
-  const size_t good = max_bytes - max_bytes / 200;
   uint32_t fits = 1, too_many = most + 1;
   uint32_t n = guess < 1 ? 1 : guess > most ? most : guess;
   constexpr int kMaxTries = 16;
   for (int tries = 0; tries < kMaxTries; tries++) {
     PlanNode(entries.Slice(0, n), nullptr, plan);
+    // As many as fit if more or fewer entries need the same widths, as they mostly do.
+    const uint32_t aim = CountAtWidths(*plan, entries.key_columns, max_bytes, most);
     if (plan->size <= max_bytes) {
       fits = n;
-      if (n == most || plan->size >= good) return n;
+      if (n == most || n == aim) return n;
     } else {
       too_many = n;
     }
     if (too_many - fits <= 1 + fits / 1024) break;
-    // Sizes grow about linearly: aim at the middle of what is good.
-    const uint64_t aim = static_cast<uint64_t>(n) * (max_bytes - max_bytes / 400) / plan->size;
-    n = static_cast<uint32_t>(aim <= fits ? fits + 1 : aim >= too_many ? too_many - 1 : aim);
-    // Where they jump, that creeps: halve.
+    n = aim <= fits ? fits + 1 : aim >= too_many ? too_many - 1 : aim;
+    // Where widths jump, that creeps: halve.
     if (tries >= 3) n = fits + (too_many - fits) / 2;
   }
   if (plan->count != fits) PlanNode(entries.Slice(0, fits), nullptr, plan);
