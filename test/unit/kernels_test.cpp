@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/column.h"
+#include "core/key.h"
 #include "unit/encoded_column.h"
 #include "unit/seeded_test.h"
 
@@ -125,8 +126,7 @@ TEST_F(KernelsTest, EveryWidthPacksAtAnyScale) {
       header.right_shift = model.right_shift;
       header.left_shift = model.left_shift;
       std::vector<uint64_t> values(n);
-      for (uint32_t i = 0; i < n; i++)
-        values[i] = static_cast<uint64_t>(base + static_cast<i128>(scale) * steps[i]);
+      for (uint32_t i = 0; i < n; i++) values[i] = static_cast<uint64_t>(base + static_cast<i128>(scale) * steps[i]);
       const EncodedColumn encoded(values, header);
       for (uint32_t i = 0; i < n; i++)
         ASSERT_EQ(values[i], encoded.column().Get(i)) << i << " of " << n << " width " << width << " scale " << scale;
@@ -232,6 +232,134 @@ TEST_F(KernelsTest, SteepestLinesDoNotOverflow) {
         std::vector<uint64_t> out(kMaxEntries);
         encoded.column().Decode(0, kMaxEntries, out.data());
         ASSERT_EQ(values, out) << slope << " >> " << shift;
+      });
+    }
+  }
+}
+
+TEST_F(KernelsTest, AllEqualSeesEveryBit) {
+  for (int round = 0; round < 300; round++) {
+    const uint32_t n = static_cast<uint32_t>(random_.Below(100));
+    const uint64_t word = random_.OneIn(2) ? random_.Below(3) : random_.Next();
+    std::vector<uint64_t> words(n, word);
+    ForEachKernels([&](const Kernels& kernels) { ASSERT_TRUE(kernels.all_equal(words.data(), n, word)); });
+    if (n == 0) continue;
+    words[random_.Below(n)] ^= uint64_t{1} << random_.Below(64);
+    ForEachKernels([&](const Kernels& kernels) { ASSERT_FALSE(kernels.all_equal(words.data(), n, word)); });
+  }
+}
+
+TEST_F(KernelsTest, RangesAgreeWithTheDefinition) {
+  for (int round = 0; round < 300; round++) {
+    const uint32_t n = 1 + static_cast<uint32_t>(random_.Below(100));
+    std::vector<uint64_t> values(n);
+    // Around 2^63, where a signed comparison would go wrong, and anywhere.
+    const bool near = random_.OneIn(2);
+    for (uint64_t& value : values) value = near ? kSign - 5 + random_.Below(10) : random_.Skewed();
+    ForEachKernels([&](const Kernels& kernels) {
+      uint64_t least, greatest;
+      kernels.range(values.data(), n, &least, &greatest);
+      ASSERT_EQ(*std::min_element(values.begin(), values.end()), least);
+      ASSERT_EQ(*std::max_element(values.begin(), values.end()), greatest);
+    });
+  }
+}
+
+TEST_F(KernelsTest, MomentsAgreeWithTheDefinition) {
+  for (const uint32_t n : {1u, 2u, 7u, 8u, 9u, 100u, 1000u, kMaxEntries}) {
+    // All bits set is where sums would overflow.
+    for (const bool full : {false, true}) {
+      std::vector<uint64_t> values(n, UINT64_MAX);
+      if (!full)
+        for (uint64_t& value : values) value = random_.Skewed();
+      u128 sum = 0, weighted = 0;
+      for (uint32_t i = 0; i < n; i++) {
+        sum += values[i];
+        weighted += static_cast<u128>(values[i]) * i;
+      }
+      ForEachKernels([&](const Kernels& kernels) {
+        Moments moments;
+        kernels.moments(values.data(), n, &moments);
+        ASSERT_TRUE((static_cast<u128>(moments.high) << 32) + moments.low == sum) << n;
+        ASSERT_TRUE((static_cast<u128>(moments.weighted_high) << 32) + moments.weighted_low == weighted) << n;
+      });
+    }
+  }
+}
+
+TEST_F(KernelsTest, ResidualRangeAgreesWithTheDefinition) {
+  for (int round = 0; round < 1000; round++) {
+    const uint32_t n = 1 + static_cast<uint32_t>(random_.Below(round % 100 == 0 ? kMaxEntries : 200));
+    const uint32_t end = 1 + static_cast<uint32_t>(random_.Below(n)), begin = static_cast<uint32_t>(random_.Below(end));
+    const LinearModel model = RandomModel();
+    std::vector<uint64_t> values(n);
+    for (uint32_t i = 0; i < n; i++) values[i] = random_.Skewed() + (random_.OneIn(2) ? model.Predict(i) : 0);
+    const uint64_t first = random_.Skewed();
+    int64_t least = INT64_MAX, greatest = INT64_MIN;
+    if (random_.OneIn(2)) least = greatest = static_cast<int64_t>(random_.Skewed());
+    int64_t expected_least = least, expected_greatest = greatest;
+    for (uint32_t i = begin; i < end; i++) {
+      const int64_t residual = static_cast<int64_t>(values[i] - first - model.Predict(i));
+      expected_least = std::min(expected_least, residual);
+      expected_greatest = std::max(expected_greatest, residual);
+    }
+    ForEachKernels([&](const Kernels& kernels) {
+      int64_t l = least, g = greatest;
+      kernels.residual_range(values.data(), begin, end, first, model, &l, &g);
+      ASSERT_EQ(expected_least, l) << begin << " to " << end << " slope " << model.slope;
+      ASSERT_EQ(expected_greatest, g) << begin << " to " << end << " slope " << model.slope;
+    });
+  }
+}
+
+TEST_F(KernelsTest, TidsAreNumberedAsDefined) {
+  for (int round = 0; round < 300; round++) {
+    const uint32_t n = 1 + static_cast<uint32_t>(random_.Below(200));
+    std::vector<uint64_t> tids(n), expected(n);
+    uint64_t expected_least = UINT64_MAX, expected_greatest = 0;
+    for (uint64_t& tid : tids) {
+      tid = random_.OneIn(10) ? kMaxTid : random_.Next() & kMaxTid;
+      expected_least = std::min(expected_least, TidOffset(tid));
+      expected_greatest = std::max(expected_greatest, TidOffset(tid));
+    }
+    const uint64_t span = random_.OneIn(2) ? 0xFFFF : random_.Below(0x10000), bias = random_.Below(0x10000);
+    for (uint32_t i = 0; i < n; i++) expected[i] = TidBlock(tids[i]) * (span + 1) + (TidOffset(tids[i]) - bias);
+    ForEachKernels([&](const Kernels& kernels) {
+      uint64_t least, greatest;
+      kernels.offset_range(tids.data(), n, &least, &greatest);
+      ASSERT_EQ(expected_least, least);
+      ASSERT_EQ(expected_greatest, greatest);
+      std::vector<uint64_t> numbers(n);
+      kernels.number_tids(tids.data(), n, span, bias, numbers.data());
+      ASSERT_EQ(expected, numbers);
+    });
+  }
+}
+
+TEST_F(KernelsTest, PackedRowsUnpackAndHoldNothingElse) {
+  for (uint32_t width = 1; width <= 64; width++) {
+    SCOPED_TRACE(width);
+    for (const uint32_t rows : {0u, 1u, 2u, 63u, 64u, 65u, 1 + static_cast<uint32_t>(random_.Below(200))}) {
+      PackedColumn column = {nullptr, random_.Skewed(), RandomModel(), 1, width};
+      std::vector<uint64_t> values(rows * kLanes);
+      uint64_t bits = 0;
+      for (uint32_t i = 0; i < values.size(); i++) {
+        const uint64_t residual = (random_.OneIn(4) ? UINT64_MAX : random_.Next()) >> (64 - width);
+        bits += static_cast<uint64_t>(__builtin_popcountll(residual));
+        values[i] = column.base + column.model.Predict(i) + residual;
+      }
+      ForEachKernels([&](const Kernels& kernels) {
+        // One more word: it must stay as it is.
+        std::vector<uint64_t> words(PackedBytes(rows * kLanes, width) / sizeof(uint64_t) + 1, UINT64_MAX);
+        kernels.pack_rows(values.data(), column, rows, words.data());
+        ASSERT_EQ(UINT64_MAX, words.back());
+        words.pop_back();
+        column.words = words.data();
+        for (uint32_t i = 0; i < values.size(); i++)
+          ASSERT_EQ(values[i], UnpackValue(column, i)) << i << " of " << rows;
+        uint64_t found = 0;
+        for (const uint64_t word : words) found += static_cast<uint64_t>(__builtin_popcountll(word));
+        ASSERT_EQ(bits, found);
       });
     }
   }
