@@ -30,11 +30,12 @@ void CheckOrder(Relation index) {
   for (int k = 0; k < IndexRelationGetNumberOfKeyAttributes(index); k++) {
     const Oid type = index->rd_opcintype[k];
     if (!IsDefaultOrder(type, type, index_getprocid(index, static_cast<AttrNumber>(k + 1), 1)))
-      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                      errmsg("access method \"omendb\" does not support the operator class of column %d of index \"%s\"",
-                             k + 1, RelationGetRelationName(index)),
-                      errdetail("Its order is not the default order of type %s.", format_type_be(type)),
-                      errhint("Use a btree index for this operator class.")));
+      ereport(ERROR,
+              (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+               errmsg("access method \"omendb\" does not support the operator class of column %d of index \"%s\"",
+                      k + 1, RelationGetRelationName(index)),
+               errdetail("Its order is not the default order of type %s.", format_type_be(type)),
+               errhint("Use a btree index for this operator class.")));
   }
 }
 
@@ -67,16 +68,16 @@ IndexBuildResult* Build(Relation heap, Relation index, IndexInfo* index_info) {
   const int64 start[] = {static_cast<int64>(entries), 0};
   pgstat_progress_update_multi_param(2, progress, start);
   tree::TreeBuilder* builder = tree::BeginBuild(tree::Index{index, layout.shape});
-  tree::Entry entry;
   int64 done = 0;
-  while (tree::NextSorted(sorter, &entry)) {
-    tree::AddToBuild(builder, entry);
-    if (++done % 8192 == 0) pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
+  for (bool more = true; more;) {
+    uint32 added;
+    more = tree::AddToBuild(builder, sorter, &added);
+    done += added;
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
   }
   tree::FinishBuild(builder);
   tree::EndSort(sorter);
   if (parallel != nullptr) EndParallelBuild(parallel);
-  pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
 
   IndexBuildResult* result = static_cast<IndexBuildResult*>(palloc(sizeof(IndexBuildResult)));
   result->heap_tuples = heap_tuples;

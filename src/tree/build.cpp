@@ -20,8 +20,9 @@ using core::Key;
 
 namespace {
 
-// Entries that a level collects before it writes a page: a full one and the
-// first entry of the next, which makes the separator.
+// Entries that a level collects before it writes pages: what is in the cache while they
+// are planned, and more than a full page and the first entry of the next, which makes the
+// separator.
 constexpr uint32 kLevelCapacity = core::kMaxEntries + core::kMaxEntries / 2;
 
 constexpr uint32 kMaxLevels = 32;
@@ -51,17 +52,13 @@ class TreeBuilder {
     OpenLevel(0);
   }
 
-  void Add(uint32 level_number, const Entry& entry) {
-    Level& level = level_[level_number];
-    Entries& pending = level.pending;
-    const uint32 i = pending.count++;
-    for (int c = 0; c < pending.value_columns; c++) {
-      pending.value[c][i] = entry.value[c];
-      pending.cls[c][i] = entry.cls[c];
-    }
-    pending.tid[i] = entry.tid;
-    if (level_number > 0) pending.child[i] = entry.child;
-    if (pending.count == kLevelCapacity) WritePages(level_number, false);
+  bool AddSorted(Sorter* sorter, uint32* added) {
+    Entries& pending = level_[0].pending;
+    const uint32 before = pending.count;
+    const bool more = NextSorted(sorter, kLevelCapacity, &pending);
+    *added = pending.count - before;
+    if (pending.count == kLevelCapacity) WritePages(0, false);
+    return more;
   }
 
   void Finish() {
@@ -83,10 +80,14 @@ class TreeBuilder {
     Level& level = level_[number];
     const bool inner = number > 0;
     const int values = inner ? index_.shape.key_columns : index_.shape.value_columns;
-    core::LayOutEntries(
-        &level.pending,
-        MemoryContextAllocHuge(CurrentMemoryContext, core::EntriesBytes(kLevelCapacity, values, inner)),
-        kLevelCapacity, index_.shape.key_columns, values, inner);
+    core::LayOutEntries(&level.pending,
+                        MemoryContextAllocHuge(CurrentMemoryContext, core::EntriesBytes(kLevelCapacity, values, inner)),
+                        kLevelCapacity, index_.shape.key_columns, values, inner);
+    // What most entries have: as long as that is so it need not be written again.
+    for (int c = 0; c < values; c++) {
+      for (uint32 i = 0; i < kLevelCapacity; i++) level.pending.cls[c][i] = core::kValue;
+      level.pending.all_value |= UINT64CONST(1) << c;
+    }
     core::SetMinusInfinity(&level.low, index_.shape.key_columns);
     level.guess = 512;
     level.block = InvalidBlockNumber;
@@ -102,6 +103,19 @@ class TreeBuilder {
     return buffer;
   }
 
+  void AddDownlink(uint32 number, const Key& low, BlockNumber child) {
+    Entries& pending = level_[number].pending;
+    const uint32 i = pending.count++;
+    for (int c = 0; c < pending.value_columns; c++) {
+      pending.value[c][i] = low.ordinal[c];
+      pending.cls[c][i] = low.cls[c];
+      if (low.cls[c] != core::kValue) pending.all_value &= ~(UINT64CONST(1) << c);
+    }
+    pending.tid[i] = low.tid;
+    pending.child[i] = child;
+    if (pending.count == kLevelCapacity) WritePages(number, false);
+  }
+
   // Writes pages while more entries are pending than one page takes; at the end
   // of the input, until none are.
   void WritePages(uint32 number, bool at_end) {
@@ -114,6 +128,8 @@ class TreeBuilder {
     for (;;) {
       CHECK_FOR_INTERRUPTS();
       const Entries rest = level.pending.Slice(written, level.pending.count);
+      // About what the last page took: planned when there are more.
+      if (!at_end && rest.count < Min(level.guess + level.guess / 8, MaxPageEntries() + 1)) break;
       const Entries most = rest.Slice(0, Min(rest.count, MaxPageEntries()));
       if (rest.count == 0 && !(at_end && level.left == InvalidBlockNumber && written == 0)) break;
       core::NodePlan plan;
@@ -123,8 +139,9 @@ class TreeBuilder {
       else
         core::PlanNode(rest, nullptr, &plan);
       if (plan.size > kPageCapacity)
-        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-                        errmsg("entries of index \"%s\" are too wide for a page", RelationGetRelationName(index_.rel))));
+        ereport(ERROR,
+                (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                 errmsg("entries of index \"%s\" are too wide for a page", RelationGetRelationName(index_.rel))));
       const bool last = n == rest.count;
       // What follows the last full page may still grow.
       if (last && !at_end) break;
@@ -168,15 +185,8 @@ class TreeBuilder {
     pg::ReachTestPoint(pg::TestPoint::kBuildPage);
 
     if (!is_root) {
-      Entry downlink;
-      downlink.tid = level.low.tid;
-      downlink.child = block;
-      for (int c = 0; c < columns; c++) {
-        downlink.value[c] = level.low.ordinal[c];
-        downlink.cls[c] = level.low.cls[c];
-      }
       if (number + 1 == levels_) OpenLevel(number + 1);
-      Add(number + 1, downlink);
+      AddDownlink(number + 1, level.low, block);
     }
     level.left = block;
     if (rest != nullptr) core::CopyKey(&level.low, high, columns);
@@ -203,7 +213,7 @@ static_assert(std::is_trivially_destructible_v<TreeBuilder>);
 
 TreeBuilder* BeginBuild(const Index& index) { return new (palloc(sizeof(TreeBuilder))) TreeBuilder(index); }
 
-void AddToBuild(TreeBuilder* builder, const Entry& entry) { builder->Add(0, entry); }
+bool AddToBuild(TreeBuilder* builder, Sorter* sorter, uint32* added) { return builder->AddSorted(sorter, added); }
 
 void FinishBuild(TreeBuilder* builder) { builder->Finish(); }
 

@@ -189,16 +189,29 @@ bool Rows::IsBelow(size_t i, const core::Key& fence) const {
   return *row < fence.tid;
 }
 
-void Rows::CopyTo(size_t begin, size_t end, core::Entries* out) const {
-  for (size_t i = begin; i < end; i++) {
-    const uint64* row = SortedRow(i);
-    const size_t to = i - begin;
-    for (int c = 0; c < shape_.value_columns; c++) {
-      if (c == shape_.key_columns) out->tid[to] = *row++;
-      out->cls[c][to] = with_classes_ ? *row++ : uint64{core::kValue};
-      out->value[c][to] = *row++;
+void Rows::ToEntries(const uint64* row, size_t n, bool with_classes, core::Entries* out, size_t to) const {
+  const size_t words = static_cast<size_t>(Words(with_classes));
+  const auto copy = [&](const uint64* from, uint64* array) {
+    for (size_t i = 0; i < n; i++) array[to + i] = from[i * words];
+  };
+  for (int c = 0; c < shape_.value_columns; c++) {
+    if (c == shape_.key_columns) copy(row++, out->tid);
+    if (with_classes) {
+      out->all_value &= ~(UINT64CONST(1) << c);
+      copy(row++, out->cls[c]);
+    } else if ((out->all_value >> c & 1) == 0) {
+      for (size_t i = 0; i < n; i++) out->cls[c][to + i] = core::kValue;
     }
-    if (shape_.value_columns == shape_.key_columns) out->tid[to] = *row;
+    copy(row++, out->value[c]);
+  }
+  if (shape_.value_columns == shape_.key_columns) copy(row, out->tid);
+}
+
+void Rows::CopyTo(size_t begin, size_t end, core::Entries* out) const {
+  if (AreAdjacent()) {
+    ToEntries(RowAt(begin), end - begin, with_classes_, out, 0);
+  } else {
+    for (size_t i = begin; i < end; i++) ToEntries(SortedRow(i), 1, with_classes_, out, i - begin);
   }
   out->count = static_cast<uint32>(end - begin);
 }

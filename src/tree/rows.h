@@ -45,6 +45,9 @@ class Rows {
   int ComparedWords(bool with_classes) const { return (with_classes ? 2 : 1) * shape_.key_columns + 1; }
   void ToRow(const Entry& entry, bool with_classes, uint64* row) const;
   void FromRow(const uint64* row, bool with_classes, Entry* entry) const;
+  // Writes a row, or n of them that follow each other in memory, to out[to...], which has room:
+  // out is of the same shape.
+  void ToEntries(const uint64* row, size_t n, bool with_classes, core::Entries* out, size_t to) const;
   const uint64* SortedRow(size_t i) const { return order_ != nullptr ? order_[i] : RowAt(i); }
   // Whether they follow each other in memory.
   bool AreAdjacent() const { return order_ == nullptr; }

@@ -37,7 +37,7 @@ struct Run {
   uint64 left;  // rows that are not in the buffer yet
   bool with_classes;
   char* buffer;
-  size_t buffered, at;  // rows in the buffer, and which comes next
+  size_t buffered, at;  // rows in the buffer, or in memory, and which comes next
   uint64* wide;         // the next row with classes, if only other runs have them
   const uint64* head;   // the row that comes next; null at the end
 };
@@ -82,7 +82,7 @@ class Sorter {
     }
     rows_.Sort();
     Run* in_memory = NewRun(nullptr);
-    in_memory->left = rows_.count();
+    in_memory->buffered = rows_.count();
     in_memory->with_classes = rows_.with_classes();
     for (int r = 0; r < run_count_; r++) with_classes_ = with_classes_ || runs_[r].with_classes;
     compared_ = rows_.ComparedWords(with_classes_);
@@ -93,20 +93,27 @@ class Sorter {
       Run* run = &runs_[r];
       if (run->file != nullptr) run->buffer = static_cast<char*>(palloc(buffer_bytes_));
       if (with_classes_ && !run->with_classes) run->wide = static_cast<uint64*>(palloc(RowBytes(true)));
-      Advance(run);
+      Advance(run, 0);
       if (run->head != nullptr) heap_[heap_size_++] = r;
     }
     for (int at = heap_size_ / 2; at-- > 0;) SiftDown(at);
   }
 
-  bool Next(Entry* entry) {
-    if (heap_size_ == 0) return false;
-    Run* run = &runs_[heap_[0]];
-    rows_.FromRow(run->head, with_classes_, entry);
-    Advance(run);
-    if (run->head == nullptr) heap_[0] = heap_[--heap_size_];
-    SiftDown(0);
-    return true;
+  bool Next(uint32 capacity, core::Entries* out) {
+    while (out->count < capacity && heap_size_ > 0) {
+      Run* run = &runs_[heap_[0]];
+      const size_t n = RowsBeforeOthers(run, capacity - out->count);
+      if (n == 1 || rows_.AreAdjacent() || run->file != nullptr) {
+        rows_.ToEntries(run->head, n, with_classes_, out, out->count);
+      } else {
+        for (size_t i = 0; i < n; i++) rows_.ToEntries(RowOf(*run, run->at + i), 1, with_classes_, out, out->count + i);
+      }
+      out->count += static_cast<uint32>(n);
+      Advance(run, n);
+      if (run->head == nullptr) heap_[0] = heap_[--heap_size_];
+      SiftDown(0);
+    }
+    return heap_size_ > 0;
   }
 
   void End() {
@@ -210,31 +217,57 @@ class Sorter {
     BufFileTell(run->file, &run->segment, &run->offset);
   }
 
-  // To the run's next row.
-  void Advance(Run* run) {
-    const uint64* row = nullptr;
-    if (run->file == nullptr) {
-      if (run->left > 0) row = rows_.SortedRow(rows_.count() - run->left--);
-    } else {
-      if (run->at == run->buffered) FillBuffer(run);
-      if (run->buffered > 0)
-        row = reinterpret_cast<const uint64*>(run->buffer + run->at++ * RowBytes(run->with_classes));
-    }
-    if (row != nullptr && run->wide != nullptr) {
-      Entry entry;
-      rows_.FromRow(row, false, &entry);
-      rows_.ToRow(entry, true, run->wide);
-      row = run->wide;
-    }
-    run->head = row;
+  const uint64* RowOf(const Run& run, size_t i) const {
+    if (run.file == nullptr) return rows_.SortedRow(i);
+    return reinterpret_cast<const uint64*>(run.buffer + i * RowBytes(run.with_classes));
   }
 
-  bool IsBefore(int a, int b) const {
-    const uint64 *x = runs_[a].head, *y = runs_[b].head;
+  // Moves the run's head by so many rows, which are in the buffer.
+  void Advance(Run* run, size_t rows) {
+    run->at += rows;
+    if (run->at == run->buffered && run->file != nullptr) FillBuffer(run);
+    run->head = run->at < run->buffered ? RowOf(*run, run->at) : nullptr;
+    if (run->head != nullptr && run->wide != nullptr) {
+      Entry entry;
+      rows_.FromRow(run->head, false, &entry);
+      rows_.ToRow(entry, true, run->wide);
+      run->head = run->wide;
+    }
+  }
+
+  // How many of the rows that the run has at hand come before all other runs' rows: one at
+  // least, as its head is the least, and `most` at most.
+  size_t RowsBeforeOthers(const Run* run, size_t most) const {
+    if (run->wide != nullptr) return 1;
+    most = Min(most, run->buffered - run->at);
+    if (heap_size_ == 1) return most;
+    // The least of the others stands in one of two places.
+    const int other = heap_size_ > 2 && IsBefore(heap_[2], heap_[1]) ? heap_[2] : heap_[1];
+    const uint64* bound = runs_[other].head;
+    // Gallop: where runs lie apart that is far, and near where they are mixed.
+    size_t before = 1, step = 1;
+    while (before + step <= most && IsRowBefore(RowOf(*run, run->at + before + step - 1), bound)) {
+      before += step;
+      step *= 2;
+    }
+    size_t end = Min(before + step - 1, most);  // rows from here on are not known to come before, or do not
+    while (before < end) {
+      const size_t middle = before + (end - before) / 2;
+      if (IsRowBefore(RowOf(*run, run->at + middle), bound))
+        before = middle + 1;
+      else
+        end = middle;
+    }
+    return before;
+  }
+
+  bool IsRowBefore(const uint64* x, const uint64* y) const {
     for (int w = 0; w < compared_; w++)
       if (x[w] != y[w]) return x[w] < y[w];
     return false;
   }
+
+  bool IsBefore(int a, int b) const { return IsRowBefore(runs_[a].head, runs_[b].head); }
 
   // The heap has the run whose row comes next at its top.
   void SiftDown(int at) {
@@ -281,7 +314,7 @@ void AddToSort(Sorter* sorter, const Entry& entry) { sorter->Add(entry); }
 
 void PerformSort(Sorter* sorter) { sorter->Perform(); }
 
-bool NextSorted(Sorter* sorter, Entry* entry) { return sorter->Next(entry); }
+bool NextSorted(Sorter* sorter, uint32 capacity, core::Entries* out) { return sorter->Next(capacity, out); }
 
 void EndSort(Sorter* sorter) {
   sorter->End();

@@ -22,7 +22,8 @@ void AddToSort(Sorter* sorter, const Entry& entry);
 // No more entries.  Afterwards NextSorted returns them in key order, and with them those
 // of the parts that were taken over before.
 void PerformSort(Sorter* sorter);
-bool NextSorted(Sorter* sorter, Entry* entry);
+// Appends the next entries to *out, until that has `capacity`; false if there are no more.
+bool NextSorted(Sorter* sorter, uint32 capacity, core::Entries* out);
 void EndSort(Sorter* sorter);
 
 // The same for a part of the entries, whose runs are to be in a file of the set.
