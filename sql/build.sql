@@ -98,3 +98,44 @@ SELECT omendb_check('build_wide_28', true), compare('SELECT f1, f2, f28 FROM bui
 DELETE FROM build_wide WHERE f1 IS NULL OR f2 < 0;
 VACUUM build_wide;
 SELECT omendb_check('build_wide_28', true), compare('SELECT f1, f2, f28 FROM build_wide WHERE f1 >= 0');
+
+-- Of the table's pages the build reads those itself whose rows are all live, also where VACUUM has left redirections
+-- and rows are older than a column; the others are those with rows that are deleted, updated, aborted or of this
+-- transaction, and come first, last, alone or in a row.
+CREATE TABLE build_pages (k int8, gone int4, v int4) WITH (fillfactor = 50, autovacuum_enabled = false);
+INSERT INTO build_pages SELECT spread(n), n, n FROM generate_series(1, 20000) AS n;
+ALTER TABLE build_pages DROP COLUMN gone;
+ALTER TABLE build_pages ADD COLUMN late int4 DEFAULT 7;
+CREATE FUNCTION build_pages(columns text) RETURNS TABLE (serial text, parallel text) LANGUAGE plpgsql AS $$
+DECLARE
+  query CONSTANT text := 'SELECT k FROM build_pages WHERE k > -5000000000000000000';
+BEGIN
+  EXECUTE 'CREATE INDEX build_pages_i ON build_pages USING omendb ' || columns;
+  serial := compare(query) || omendb_check('build_pages_i', true)::text;
+  SET LOCAL min_parallel_table_scan_size = 0;
+  SET LOCAL maintenance_work_mem = '128MB';
+  REINDEX INDEX build_pages_i;
+  parallel := compare(query) || omendb_check('build_pages_i', true)::text;
+  RESET min_parallel_table_scan_size;
+  DROP INDEX build_pages_i;
+  RETURN NEXT;
+END $$;
+SELECT * FROM build_pages('(k)');
+UPDATE build_pages SET v = -v WHERE v % 3 = 0 AND v % 1000 < 500;
+VACUUM build_pages;
+UPDATE build_pages SET v = v + 1, late = NULL WHERE v BETWEEN 7000 AND 7010;
+VACUUM build_pages;
+SELECT * FROM build_pages('(k, late)');
+DELETE FROM build_pages WHERE v IN (1, 20000) OR v BETWEEN 2000 AND 5000 OR v % 700 = 1;
+BEGIN;
+INSERT INTO build_pages SELECT n, n FROM generate_series(1, 1000) AS n;
+ROLLBACK;
+BEGIN;
+SELECT count(*) FROM (SELECT FROM build_pages WHERE v % 900 = 2 FOR UPDATE) locked;
+COMMIT;
+SELECT * FROM build_pages('(k) INCLUDE (v, late)');
+BEGIN;
+INSERT INTO build_pages SELECT spread(n + 30000), n FROM generate_series(1, 1000) AS n;
+SELECT * FROM build_pages('(late DESC, k) INCLUDE (v)');
+COMMIT;
+SELECT * FROM build_pages('(k, v)');
