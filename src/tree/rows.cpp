@@ -133,7 +133,8 @@ bool Rows::Reserve(size_t bytes, size_t most_bytes) {
 
 bool Rows::Add(const Entry& entry, size_t most_bytes) {
   if (!with_classes_ && NeedsClasses(entry)) GiveClasses();
-  if (!Reserve((count_ + 1) * RowBytes(), most_bytes)) return false;
+  const size_t needed = (count_ + 1) * RowBytes();
+  if (unlikely(needed > capacity_) && !Reserve(needed, most_bytes)) return false;
   uint64* row = MutableRow(count_);
   ToRow(entry, with_classes_, row);
   if (in_order_ && count_ > 0) in_order_ = InOrder(RowAt(count_ - 1), row);
