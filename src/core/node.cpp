@@ -563,7 +563,7 @@ bool PlanTail(const Node& node, uint32_t from, const Entries& tail, NodePlan* pl
   for (int c = 0; c < tail.value_columns; c++) {
     const Column column = node.value_column(c);
     if (!node.has_class_column(c)) {
-      if (!AllValues(tail.cls[c], n)) return false;
+      if (!ActiveKernels().all_equal(tail.cls[c], n, kValue)) return false;
     } else {
       // If no entry before had a value, what stands for theirs would depend on the tail.
       if (node.ClassAt(c, from - 1) != kValue) return false;
