@@ -102,7 +102,7 @@ foreach my $turn (1 .. $soak)
 }
 cmp_ok($caught_somewhere, '>=', 10, 'errors were caught');
 
-$readers->{handle}->signal('INT');
+$readers->{handle}->signal('TERM');
 finish_load($readers, 'the readers', crashed => 1);
 no_crash($node, 'errors');
 $node->stop;

@@ -62,7 +62,7 @@ sleep 0.5;
 my $last = $primary->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal())');
 $primary->poll_query_until('postgres', "SELECT last_archived_wal >= '$last' FROM pg_stat_archiver")
   or die 'the WAL is not archived';
-$load->{handle}->signal('INT');
+$load->{handle}->signal('TERM');
 finish_load($load, 'the load', crashed => 1);
 check_all($primary, 'primary');
 

@@ -465,7 +465,7 @@ END
         {
             $now = stat_of($node, 't_k')->{rebuilds};
         }
-        $load->{handle}->signal('INT');
+        $load->{handle}->signal('TERM');
         finish_load($load, "$name: load", crashed => 1);
         cmp_ok($now - $before, '>=', $times, "$name: tables are built");
         return;
