@@ -42,7 +42,8 @@ sub pages
 
 # Each transaction updates a row: bottom-up. Half of them go by the index, so that scans mark what is dead.
 my $before = pages('t_k');
-my $load = start_load($node, clients => 2, seconds => 10 * $soak, scripts => [
+# At a rate that any machine keeps up with, so that their number is known.
+my $load = start_load($node, clients => 2, rate => 3000, seconds => 10 * $soak, scripts => [
     1 => "\\set n random(1, 5000)\nUPDATE t SET b = b + 1 WHERE id = :n;",
     1 => "\\set n random(1, 5000)\nUPDATE t SET b = b + 1 WHERE k = hashint8(:n);",
 ]);
