@@ -9,7 +9,7 @@ DATA = sql/omendb--$(OMENDB_VERSION).sql
 DOCS = README.md
 
 # Downward: each folder depends on the ones after it only.
-OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/am/*.cpp src/tree/*.cpp src/hot/*.cpp src/pg/*.cpp src/core/*.cpp)))
+OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/*.cpp src/exec/*.cpp src/am/*.cpp src/tree/*.cpp src/hot/*.cpp src/pg/*.cpp src/core/*.cpp)))
 
 REGRESS = integer datetime timezone float other_types nulls multicolumn include options unsupported opclass \
   opfamily build check dml deep wide bounds cursor partial rebuild transaction properties merge parallel hot

@@ -12,7 +12,12 @@ extern "C" {
 #include "nodes/tidbitmap.h"
 }
 
+struct IndexOptInfo;
+
 namespace omendb::am {
+
+// handler.cpp: whether an index that the planner knows is one of ours.
+bool IsOurs(const IndexOptInfo& index);
 
 // build_index.cpp
 IndexBuildResult* Build(Relation heap, Relation index, IndexInfo* index_info);
@@ -22,8 +27,8 @@ char* BuildPhaseName(int64 phase);
 // write.cpp
 bool Insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Relation heap, IndexUniqueCheck unique_check,
             bool unchanged, IndexInfo* index_info);
-IndexBulkDeleteResult* BulkDelete(IndexVacuumInfo* info, IndexBulkDeleteResult* stats,
-                                  IndexBulkDeleteCallback callback, void* callback_state);
+IndexBulkDeleteResult* BulkDelete(IndexVacuumInfo* info, IndexBulkDeleteResult* stats, IndexBulkDeleteCallback callback,
+                                  void* callback_state);
 IndexBulkDeleteResult* VacuumCleanup(IndexVacuumInfo* info, IndexBulkDeleteResult* stats);
 
 // scan.cpp

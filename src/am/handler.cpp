@@ -1,5 +1,4 @@
-// What PostgreSQL calls: the module's entry points and the access method's
-// callbacks, each one guarded line.
+// The access method as PostgreSQL calls it: each callback is one guarded line.
 #include <cmath>
 
 #include "am/insert_buffer.h"
@@ -8,24 +7,16 @@
 #include "am/am.h"
 
 #include "pg/guard.h"
-#include "hot/region.h"
-#include "pg/test_build.h"
 
 extern "C" {
 #include "access/xlog.h"
 #include "commands/vacuum.h"
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "nodes/pathnodes.h"
 #include "utils/builtins.h"
 #include "utils/index_selfuncs.h"
 
-PG_MODULE_MAGIC;
-
-PGDLLEXPORT void _PG_init(void);
-
 PG_FUNCTION_INFO_V1(omendb_handler);
-PG_FUNCTION_INFO_V1(omendb_version);
 }
 
 namespace omendb::am {
@@ -45,12 +36,12 @@ void omendb_buildempty(Relation index) {
 }
 
 bool omendb_insert(Relation index, Datum* values, bool* isnull, ItemPointer tid, Relation heap, IndexUniqueCheck check,
-              bool unchanged, IndexInfo* info) {
+                   bool unchanged, IndexInfo* info) {
   return Guarded([&] { return Insert(index, values, isnull, tid, heap, check, unchanged, info); });
 }
 
 IndexBulkDeleteResult* omendb_bulkdelete(IndexVacuumInfo* info, IndexBulkDeleteResult* stats,
-                                    IndexBulkDeleteCallback callback, void* state) {
+                                         IndexBulkDeleteCallback callback, void* state) {
   return Guarded([&] { return BulkDelete(info, stats, callback, state); });
 }
 
@@ -67,7 +58,7 @@ bool omendb_canreturn(Relation, int) { return !RecoveryInProgress(); }
 // pages, the same entries.  The tree height, which only btree fills in, is -1:
 // descending costs comparisons, but no page-by-page surcharge.
 void omendb_costestimate(PlannerInfo* root, IndexPath* path, double loop_count, Cost* startup, Cost* total,
-                    Selectivity* selectivity, double* correlation, double* pages) {
+                         Selectivity* selectivity, double* correlation, double* pages) {
   btcostestimate(root, path, loop_count, startup, total, selectivity, correlation, pages);
   // These are what a parallel scan's number of workers goes by, in terms of B-tree pages
   // (min_parallel_index_scan_size).  The work is in the entries, however few pages they take.
@@ -131,19 +122,13 @@ void omendb_parallelrescan(IndexScanDesc scan) {
 
 }  // namespace
 
+bool IsOurs(const IndexOptInfo& index) {
+  return index.amcostestimate == reinterpret_cast<void (*)()>(omendb_costestimate);
+}
+
 }  // namespace omendb::am
 
 extern "C" {
-
-void _PG_init(void) {
-  omendb::pg::Guarded([] {
-    omendb::am::RegisterOptions();
-    if (process_shared_preload_libraries_in_progress) omendb::tree::RegisterResourceManager();
-    omendb::am::InitInsertBuffer();
-    omendb::hot::DefineSettings();
-    omendb::pg::DefineTestSettings();
-  });
-}
 
 Datum omendb_handler(PG_FUNCTION_ARGS) {
   using namespace omendb::am;
@@ -192,11 +177,6 @@ Datum omendb_handler(PG_FUNCTION_ARGS) {
   am->aminitparallelscan = omendb_initparallelscan;
   am->amparallelrescan = omendb_parallelrescan;
   PG_RETURN_POINTER(am);
-}
-
-Datum omendb_version(PG_FUNCTION_ARGS) {
-  (void)fcinfo;
-  PG_RETURN_TEXT_P(cstring_to_text(OMENDB_VERSION));
 }
 
 }  // extern "C"

@@ -1,0 +1,190 @@
+#include "exec/heap_rows.h"
+
+#include "hot/heap_buffers.h"
+#include "hot/region.h"
+#include "pg/compat.h"
+
+extern "C" {
+#include "access/heapam.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/spccache.h"
+}
+
+namespace omendb::exec {
+
+using core::Tid;
+
+namespace {
+
+// How many rows ahead of the one that is read its page's header and line pointer are
+// fetched, and how many the row itself.  A processor waits for ten to twenty lines at a time.
+constexpr uint32 kHeaderDistance = 16;
+constexpr uint32 kRowDistance = 8;
+
+BlockNumber BlockOf(Tid tid) { return static_cast<BlockNumber>(core::TidBlock(tid)); }
+OffsetNumber OffsetOf(Tid tid) { return static_cast<OffsetNumber>(core::TidOffset(tid)); }
+
+}  // namespace
+
+bool HeapRows::CanRead(Relation heap) { return heap->rd_tableam == GetHeapamTableAmRoutine(); }
+
+void HeapRows::Init(Relation heap, Snapshot snapshot, MemoryContext context) {
+  heap_ = heap;
+  snapshot_ = snapshot;
+  context_ = context;
+  local_ = RelationUsesLocalBuffers(heap);
+  // heapgetpage's rule.  A serializable transaction has to look at every row.
+  trusts_all_visible_ = !snapshot->takenDuringRecovery && !IsolationIsSerializable();
+  memory_limit_ = static_cast<Size>(work_mem) * 1024;
+  capacity_ = 0;
+  rows_ = nullptr;
+  dead_ = nullptr;
+  recent_ = nullptr;
+  memory_ = nullptr;
+  memory_size_ = memory_used_ = 0;
+  row_bytes_ = 128;
+  prefetched_ = 0;
+}
+
+void HeapRows::Free() {
+  if (rows_ != nullptr) pfree(rows_);
+  if (dead_ != nullptr) pfree(dead_);
+  if (recent_ != nullptr) pfree(recent_);
+  if (memory_ != nullptr) pfree(memory_);
+}
+
+void HeapRows::Reserve(uint32 n) {
+  if (n <= capacity_) return;
+  Free();
+  capacity_ = n;
+  rows_ = static_cast<HeapTupleData*>(MemoryContextAlloc(context_, n * sizeof(HeapTupleData)));
+  dead_ = static_cast<bool*>(MemoryContextAlloc(context_, n * sizeof(bool)));
+  recent_ = static_cast<Buffer*>(MemoryContextAlloc(context_, n * sizeof(Buffer)));
+  memory_ = nullptr;
+  memory_size_ = 0;
+}
+
+// Where the pages probably are.  Those that are not in memory are asked for.
+void HeapRows::LookForBuffers(const Tid* tids, uint32 n) {
+  const bool from_disk = !local_ && n > 1 && get_tablespace_io_concurrency(heap_->rd_rel->reltablespace) > 0;
+  for (uint32 i = 0; i < n; i++) {
+    const BlockNumber block = BlockOf(tids[i]);
+    if (i > 0 && block == BlockOf(tids[i - 1])) {
+      recent_[i] = recent_[i - 1];
+      continue;
+    }
+    recent_[i] = local_ || !hot::enable_hot_index ? InvalidBuffer : hot::RecentHeapBuffer(pg::FileNodeOf(heap_), block);
+    if (BufferIsValid(recent_[i])) {
+      pg::PrefetchBufferHeader(recent_[i]);
+    } else if (from_disk) {
+      const PrefetchBufferResult result = PrefetchBuffer(heap_, MAIN_FORKNUM, block);
+      recent_[i] = result.recent_buffer;
+      prefetched_ += result.initiated_io;
+    }
+  }
+}
+
+// What is read of a page before its lock is held is a hint where to find the row, no more.
+void HeapRows::PrefetchLinePointer(Tid tid, uint32 i) const {
+  if (!BufferIsValid(recent_[i])) return;
+  const char* page = static_cast<const char*>(BufferGetPage(recent_[i]));
+  core::Prefetch(page);
+  core::Prefetch(page + SizeOfPageHeaderData + (OffsetOf(tid) - 1) * sizeof(ItemIdData));
+}
+
+void HeapRows::PrefetchRow(Tid tid, uint32 i) const {
+  if (!BufferIsValid(recent_[i])) return;
+  const Page page = BufferGetPage(recent_[i]);
+  core::Prefetch(static_cast<const char*>(page) + PageGetItemId(page, OffsetOf(tid))->lp_off);
+}
+
+// Another page than before.
+Buffer HeapRows::PinPage(Tid tid, uint32 i) {
+  const BlockNumber block = BlockOf(tid);
+  Buffer buffer = recent_[i];
+  if (!BufferIsValid(buffer) || !pg::PinRecentBuffer(heap_, block, buffer)) {
+    buffer = ReadBuffer(heap_, block);
+    if (!local_) hot::RememberHeapBuffer(pg::FileNodeOf(heap_), block, buffer);
+  }
+  // As heapam does when it comes to a page.
+  heap_page_prune_opt(heap_, buffer);
+  LockBuffer(buffer, BUFFER_LOCK_SHARE);
+  return buffer;
+}
+
+void HeapRows::Copy(const HeapTupleData& tuple, uint32 i) {
+  rows_[i] = tuple;
+  rows_[i].t_data = reinterpret_cast<HeapTupleHeader>(memory_ + memory_used_);
+  memcpy(rows_[i].t_data, tuple.t_data, tuple.t_len);
+  memory_used_ += MAXALIGN(tuple.t_len);
+}
+
+// The version of a row that the snapshot sees, from its page, locked.
+void HeapRows::Read(Buffer buffer, Tid tid, uint32 i) {
+  const Page page = BufferGetPage(buffer);
+  HeapTupleData tuple;
+  rows_[i].t_data = nullptr;
+  dead_[i] = false;
+  // Of a row on such a page there is one version, all can see it, and the TID leads to it by
+  // a redirect at most.  (A TID that was given to another row since is not of this kind: the
+  // snapshot is older than that row, so that not all can see it.)
+  if (trusts_all_visible_ && PageIsAllVisible(page)) {
+    OffsetNumber offset = OffsetOf(tid);
+    if (offset >= FirstOffsetNumber && offset <= PageGetMaxOffsetNumber(page)) {
+      ItemId line_pointer = PageGetItemId(page, offset);
+      if (ItemIdIsRedirected(line_pointer)) {
+        offset = static_cast<OffsetNumber>(ItemIdGetRedirect(line_pointer));
+        line_pointer = PageGetItemId(page, offset);
+      }
+      if (likely(ItemIdIsNormal(line_pointer))) {
+        tuple.t_len = ItemIdGetLength(line_pointer);
+        ItemPointerSet(&tuple.t_self, BlockOf(tid), offset);
+        tuple.t_tableOid = RelationGetRelid(heap_);
+        tuple.t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page, line_pointer));
+        Copy(tuple, i);
+        return;
+      }
+    }
+  }
+  ItemPointerData pointer;
+  ItemPointerSet(&pointer, BlockOf(tid), OffsetOf(tid));
+  if (heap_hot_search_buffer(&pointer, heap_, buffer, snapshot_, &tuple, &dead_[i], true)) Copy(tuple, i);
+}
+
+uint32 HeapRows::Fetch(const Tid* tids, uint32 n) {
+  Reserve(n);
+  // No row is longer than a page; so the loop below looks for that much room before each.
+  const Size wanted = Min(n * row_bytes_, memory_limit_) + BLCKSZ;
+  if (memory_size_ < wanted) {
+    if (memory_ != nullptr) pfree(memory_);
+    memory_ = static_cast<char*>(MemoryContextAlloc(context_, wanted));
+    memory_size_ = wanted;
+  }
+  memory_used_ = 0;
+  LookForBuffers(tids, n);
+  for (uint32 i = 0; i < Min(n, kHeaderDistance); i++) PrefetchLinePointer(tids[i], i);
+  for (uint32 i = 0; i < Min(n, kRowDistance); i++) PrefetchRow(tids[i], i);
+
+  Buffer buffer = InvalidBuffer;
+  uint32 i = 0;
+  for (; i < n; i++) {
+    if (i + kHeaderDistance < n) PrefetchLinePointer(tids[i + kHeaderDistance], i + kHeaderDistance);
+    if (i + kRowDistance < n) PrefetchRow(tids[i + kRowDistance], i + kRowDistance);
+    if (unlikely(memory_size_ - memory_used_ < BLCKSZ)) {
+      row_bytes_ = 2 * Max(row_bytes_, memory_used_ / i);
+      break;
+    }
+    if (i == 0 || BlockOf(tids[i]) != BlockOf(tids[i - 1])) {
+      if (BufferIsValid(buffer)) UnlockReleaseBuffer(buffer);
+      buffer = PinPage(tids[i], i);
+    }
+    Read(buffer, tids[i], i);
+  }
+  if (BufferIsValid(buffer)) UnlockReleaseBuffer(buffer);
+  return i;
+}
+
+}  // namespace omendb::exec

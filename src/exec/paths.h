@@ -1,0 +1,28 @@
+// What each node adds to the planner, called from the hooks in exec.cpp.
+#ifndef OMENDB_EXEC_PATHS_H
+#define OMENDB_EXEC_PATHS_H
+
+#include "pg/postgres.h"
+
+extern "C" {
+#include "nodes/pathnodes.h"
+}
+
+namespace omendb::exec {
+
+// scan_path.cpp
+void RegisterScan();
+void AddScanPaths(PlannerInfo* root, RelOptInfo* rel, RangeTblEntry* rte);
+
+// lookup_join_path.cpp
+void RegisterLookupJoin();
+void AddLookupJoinPaths(PlannerInfo* root, RelOptInfo* join, RelOptInfo* outer, RelOptInfo* inner, JoinType type,
+                        const JoinPathExtraData& extra);
+
+// aggregate_path.cpp
+void RegisterAggregate();
+void AddAggregatePaths(PlannerInfo* root, RelOptInfo* input, RelOptInfo* output, const GroupPathExtraData& extra);
+
+}  // namespace omendb::exec
+
+#endif  // OMENDB_EXEC_PATHS_H
