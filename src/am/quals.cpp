@@ -19,6 +19,8 @@ extern "C" {
 namespace omendb::am {
 
 using core::Bound;
+using core::Direction;
+using core::Direction;
 using core::FloatOrdinal;
 using core::u128;
 
@@ -406,13 +408,13 @@ bool Quals::Matches(const core::Entries& entries, uint32 i) const {
   return true;
 }
 
-void Quals::Span(Bound* low, Bound* high) const {
+void Quals::Span(const int* position, Bound* low, Bound* high) const {
   low->columns = high->columns = prefix_;
   low->with_tid = high->with_tid = false;
   low->tail = Bound::kBefore;
   high->tail = Bound::kAfter;
   for (int c = 0; c < prefix_; c++) {
-    const Interval& interval = set_[c].interval[position_[c]];
+    const Interval& interval = set_[c].interval[position[c]];
     low->key.cls[c] = high->key.cls[c] = interval.cls;
     low->key.ordinal[c] = interval.low;
     high->key.ordinal[c] = interval.high;
@@ -422,37 +424,47 @@ void Quals::Span(Bound* low, Bound* high) const {
 bool Quals::First(Bound* low, Bound* high) {
   if (empty_) return false;
   for (int c = 0; c < prefix_; c++) position_[c] = 0;
-  Span(low, high);
+  Span(position_, low, high);
   return true;
 }
 
 bool Quals::Last(Bound* low, Bound* high) {
   if (empty_) return false;
   for (int c = 0; c < prefix_; c++) position_[c] = set_[c].count - 1;
-  Span(low, high);
+  Span(position_, low, high);
   return true;
 }
 
-bool Quals::Next(Bound* low, Bound* high) {
+// Moves a position to the next range in this direction; false if there is none.
+bool Quals::Step(Direction direction, int* position) const {
+  const bool forward = direction == Direction::kForward;
   for (int c = prefix_ - 1; c >= 0; c--) {
-    if (position_[c] + 1 == set_[c].count) continue;
-    position_[c]++;
-    for (int later = c + 1; later < prefix_; later++) position_[later] = 0;
-    Span(low, high);
+    if (position[c] == (forward ? set_[c].count - 1 : 0)) continue;
+    position[c] += forward ? 1 : -1;
+    for (int later = c + 1; later < prefix_; later++) position[later] = forward ? 0 : set_[later].count - 1;
     return true;
   }
   return false;
 }
 
+bool Quals::Next(Bound* low, Bound* high) {
+  if (!Step(Direction::kForward, position_)) return false;
+  Span(position_, low, high);
+  return true;
+}
+
 bool Quals::Previous(Bound* low, Bound* high) {
-  for (int c = prefix_ - 1; c >= 0; c--) {
-    if (position_[c] == 0) continue;
-    position_[c]--;
-    for (int later = c + 1; later < prefix_; later++) position_[later] = set_[later].count - 1;
-    Span(low, high);
-    return true;
-  }
-  return false;
+  if (!Step(Direction::kBackward, position_)) return false;
+  Span(position_, low, high);
+  return true;
+}
+
+void Quals::BeginAhead() { memcpy(ahead_, position_, static_cast<Size>(prefix_) * sizeof *ahead_); }
+
+bool Quals::Ahead(Direction direction, Bound* low, Bound* high) {
+  if (!Step(direction, ahead_)) return false;
+  Span(ahead_, low, high);
+  return true;
 }
 
 }  // namespace omendb::am

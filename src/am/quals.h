@@ -74,7 +74,12 @@ class Quals {
   bool Next(core::Bound* low, core::Bound* high);
   bool Previous(core::Bound* low, core::Bound* high);
 
-  void CurrentRange(core::Bound* low, core::Bound* high) const { Span(low, high); }
+  // A second position, ahead of the current one: BeginAhead sets it there, Ahead moves it on
+  // and returns the range.
+  void BeginAhead();
+  bool Ahead(core::Direction direction, core::Bound* low, core::Bound* high);
+
+  void CurrentRange(core::Bound* low, core::Bound* high) const { Span(position_, low, high); }
   // Which range is the current one, to come back to it later, or in another process
   // that has the same conditions: kMaxKeyColumns numbers.
   void SavePosition(int* position) const { memcpy(position, position_, sizeof position_); }
@@ -87,7 +92,8 @@ class Quals {
   int Cuts(int column, Oid subtype, Datum value, Cut* cuts);
   core::u128 FirstNotBelow(int column, FmgrInfo* compare, Datum value, bool above);
   FmgrInfo* ComparisonWith(int column, Oid subtype);
-  void Span(core::Bound* low, core::Bound* high) const;
+  bool Step(core::Direction direction, int* position) const;
+  void Span(const int* position, core::Bound* low, core::Bound* high) const;
   void ReserveScratch(int used, int values_left);
 
   const Layout* layout_;
@@ -98,6 +104,7 @@ class Quals {
   ColumnSet set_[core::kMaxKeyColumns];
   CrossTypeComparison* comparison_[core::kMaxKeyColumns];
   int position_[core::kMaxKeyColumns];  // of the current range, per column of the prefix
+  int ahead_[core::kMaxKeyColumns];
   Interval* scratch_;
   int scratch_capacity_;
 };

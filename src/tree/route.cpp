@@ -150,13 +150,25 @@ bool FindRoute(const Index& index, const Bound& bound, Direction direction, hot:
   return false;
 }
 
+static void PrefetchGuess(const hot::Guess& guess) {
+  pg::PrefetchBufferHeader(guess.buffer);
+  PrefetchPage(guess.buffer);
+  hot::PrefetchWords(guess, BufferGetPage(guess.buffer));
+}
+
+void PrefetchLeaf(const Index& index, const Bound& bound, Direction direction) {
+  if (!IsVerified(index.rel, kMetaBlock) || !hot::IsRouted(index.rel)) return;
+  hot::Guess guess;
+  if (hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, &guess) &&
+      BufferIsValid(guess.buffer))
+    PrefetchGuess(guess);
+}
+
 Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode) {
   const Relation rel = index.rel;
   if (BufferIsValid(guess.buffer)) {
     // All that is known to be needed, at once: most of its cost is the wait for memory.
-    pg::PrefetchBufferHeader(guess.buffer);
-    PrefetchPage(guess.buffer);
-    hot::PrefetchWords(guess, BufferGetPage(guess.buffer));
+    PrefetchGuess(guess);
     if (pg::PinRecentBuffer(rel, guess.block, guess.buffer)) {
       LockBuffer(guess.buffer, lock_mode);
       // Whoever remembered the buffer has verified the page there.  Since then the file may

@@ -12,6 +12,9 @@ namespace omendb::tree {
 // nothing to go by: the search begins at the root.  No page is locked.
 bool FindRoute(const Index& index, const core::Bound& bound, core::Direction direction, hot::Guess* guess);
 
+// Fetches into the cache what a search for the bound will read of its leaf, if that is known.
+void PrefetchLeaf(const Index& index, const core::Bound& bound, core::Direction direction);
+
 // Reads, pins and locks the page of a guess; InvalidBuffer if it is not there, or not
 // sound, which who comes from the root will find out.
 Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode);

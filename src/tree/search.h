@@ -80,6 +80,7 @@ class LeafReader {
   const core::Entries& entries() const { return chunk_.entries; }
   core::Entries& entries() { return chunk_.entries; }
   bool done() const { return done_; }
+  const Index& index() const { return index_; }
   Relation relation() const { return index_.rel; }
   const core::Bound& next() const { return next_; }
 
