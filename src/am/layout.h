@@ -66,6 +66,12 @@ struct Layout {
   int key_columns() const { return shape.key_columns; }
   // Of attribute `a` of the index.
   int ColumnOf(int a) const { return a < key_columns() ? a : included_column[a - key_columns()]; }
+  // The value columns that attribute `a` is made of, as bits.
+  uint64 ColumnsOf(int a) const {
+    uint64 columns = UINT64CONST(1) << ColumnOf(a);
+    if (a < key_columns() && key[a].residue >= 0) columns |= UINT64CONST(1) << key[a].residue;
+    return columns;
+  }
   ColumnType TypeOf(int a) const { return a < key_columns() ? key[a].type : included_type[a - key_columns()]; }
 };
 

@@ -1,0 +1,346 @@
+#include <new>
+#include <type_traits>
+
+#include "am/insert_buffer.h"
+#include "am/scan.h"
+#include "exec/heap_rows.h"
+
+#include "exec/explain.h"
+#include "exec/index_conditions.h"
+#include "exec/scan_node.h"
+
+#include "pg/guard.h"
+
+extern "C" {
+#include "access/visibilitymap.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "optimizer/optimizer.h"
+#include "pgstat.h"
+#include "storage/predicate.h"
+#include "utils/memutils.h"
+}
+
+namespace omendb::exec {
+
+using core::Direction;
+using core::Entries;
+using core::Tid;
+
+namespace {
+
+// Batches grow from one entry, so that a LIMIT costs no more than one by one, to this.
+constexpr uint32 kLargestBatch = 512;
+
+// The executor's state of a node.  Everything but the first member is ours.
+class ScanNode {
+ public:
+  CustomScanState css;  // must be first
+
+  void Begin(EState* estate, int eflags);
+  void End();
+  void Rescan();
+  TupleTableSlot* Next();
+  void Explain(List* ancestors, ExplainState* explain);
+
+ private:
+  void Start();
+  bool HasEntries() const { return chunks_ == Chunks::kCurrent && taken_ < scan_->entries().count; }
+  bool NextChunk();
+  bool NextBatch();
+  bool ReadRows();
+  bool ReadEntries();
+  uint32 PositionOf(uint32 rank) const {
+    return direction_ == Direction::kForward ? rank : scan_->entries().count - 1 - rank;
+  }
+  TupleTableSlot* StoreRow(HeapTuple row);
+  TupleTableSlot* StoreEntry(uint32 position);
+  bool IsAllVisible(Tid tid);
+
+  CustomScan* plan() const { return castNode(CustomScan, css.ss.ps.plan); }
+  Plan* index_scan() const { return static_cast<Plan*>(linitial(plan()->custom_plans)); }
+
+  IndexConditions conditions_;
+  bool index_only_;
+  Direction direction_;
+  am::Scan* scan_;  // when the first row is asked for
+  HeapRows rows_;
+  bool started_;
+  bool conditions_evaluated_;
+
+  // Whether the scan has a chunk, and how many of its entries, in this direction, were put
+  // into a batch.
+  enum class Chunks : uint8 { kNone, kCurrent, kEnd } chunks_;
+  uint32 taken_;
+  // The batch: next_ of count_ is the next to return.
+  uint32 next_, count_;
+  uint32 batch_size_;
+  Tid tids_[kLargestBatch];
+  uint32 tids_begin_, tids_end_;  // of tids_, those whose rows are not yet fetched
+  // The batch is entries of the current chunk, from this rank on; else -1.
+  int32 first_rank_;
+  // Index only: whether an entry's row is visible.
+  bool visible_[kLargestBatch];
+  // Attributes of the index that are wanted, from 0.
+  int wanted_count_;
+  int wanted_[INDEX_MAX_KEYS];
+  Buffer visibility_map_;
+
+  uint64 batches_, heap_fetches_;
+};
+
+static_assert(std::is_trivially_destructible_v<ScanNode>);
+
+void ScanNode::Begin(EState* estate, int eflags) {
+  Plan* child = index_scan();
+  index_only_ = IsIndexOnly(child);
+  direction_ = ScanDirectionIsBackward(DirectionOf(child)) ? Direction::kBackward : Direction::kForward;
+  conditions_.Init(child, estate, eflags);
+  visibility_map_ = InvalidBuffer;
+  if (index_only_) {
+    Bitmapset* attributes = nullptr;
+    pull_varattnos(reinterpret_cast<Node*>(plan()->scan.plan.targetlist), INDEX_VAR, &attributes);
+    pull_varattnos(reinterpret_cast<Node*>(plan()->scan.plan.qual), INDEX_VAR, &attributes);
+    TupleTableSlot* slot = css.ss.ss_ScanTupleSlot;
+    for (int a = 0; a < slot->tts_tupleDescriptor->natts; a++) {
+      slot->tts_isnull[a] = true;
+      if (bms_is_member(a + 1 - FirstLowInvalidHeapAttributeNumber, attributes)) wanted_[wanted_count_++] = a;
+    }
+  } else {
+    // Rows are copies, which a slot need neither own nor pin.
+    ExecInitScanTupleSlot(estate, &css.ss, RelationGetDescr(css.ss.ss_currentRelation), &TTSOpsHeapTuple);
+    css.ss.ss_ScanTupleSlot->tts_tableOid = RelationGetRelid(css.ss.ss_currentRelation);
+    ExecAssignScanProjectionInfo(&css.ss);
+    css.ss.ps.qual = ExecInitQual(plan()->scan.plan.qual, &css.ss.ps);
+  }
+  if (eflags & EXEC_FLAG_EXPLAIN_ONLY) return;
+  rows_.Init(css.ss.ss_currentRelation, estate->es_snapshot, estate->es_query_cxt);
+}
+
+void ScanNode::End() {
+  if (scan_ != nullptr) {
+    scan_->Free();
+    rows_.Free();
+  }
+  if (BufferIsValid(visibility_map_)) ReleaseBuffer(visibility_map_);
+  conditions_.End();
+}
+
+void ScanNode::Rescan() {
+  conditions_.Evaluate();
+  conditions_evaluated_ = true;
+  started_ = false;
+  next_ = count_ = 0;
+  ExecScanReScan(&css.ss);
+}
+
+// Begins a (re)scan of the index.
+void ScanNode::Start() {
+  const Relation index = conditions_.index();
+  if (!conditions_evaluated_) conditions_.Evaluate();
+  am::FlushInserts(index);
+  EState* estate = css.ss.ps.state;
+  if (scan_ == nullptr)
+    scan_ = new (MemoryContextAlloc(estate->es_query_cxt, sizeof(am::Scan))) am::Scan(index, estate->es_query_cxt);
+  am::ScanRequest request;
+  request.keys = conditions_.keys();
+  request.key_count = conditions_.key_count();
+  request.snapshot = estate->es_snapshot;
+  request.index_only = index_only_;
+  request.columns = 0;
+  for (int w = 0; w < wanted_count_; w++) request.columns |= scan_->layout().ColumnsOf(wanted_[w]);
+  request.form_tuples = false;
+  request.skip_killed = !estate->es_snapshot->takenDuringRecovery;
+  scan_->Rescan(request, nullptr);
+  started_ = true;
+  chunks_ = Chunks::kNone;
+  taken_ = 0;
+  batch_size_ = 1;
+  next_ = count_ = 0;
+  tids_begin_ = tids_end_ = 0;
+}
+
+bool ScanNode::NextChunk() {
+  if (chunks_ == Chunks::kEnd) return false;
+  taken_ = 0;
+  chunks_ = scan_->AdvanceChunk(direction_) ? Chunks::kCurrent : Chunks::kEnd;
+  if (chunks_ == Chunks::kEnd) return false;
+  pgstat_count_index_tuples(conditions_.index(), scan_->entries().count);
+  return true;
+}
+
+// Reads the rows of more entries; false at the end.
+bool ScanNode::ReadRows() {
+  if (tids_begin_ == tids_end_) {
+    tids_begin_ = tids_end_ = 0;
+    first_rank_ = static_cast<int32>(taken_);
+    while (tids_end_ < batch_size_) {
+      if (!HasEntries()) {
+        if (!NextChunk()) break;
+        // What a batch has of several chunks is not told to be dead.
+        first_rank_ = tids_end_ == 0 ? 0 : -1;
+      }
+      const Tid* tids = scan_->entries().tid;
+      while (tids_end_ < batch_size_ && taken_ < scan_->entries().count)
+        tids_[tids_end_++] = tids[PositionOf(taken_++)];
+    }
+    if (tids_end_ == 0) return false;
+    batches_++;
+  } else if (first_rank_ >= 0) {
+    first_rank_ += static_cast<int32>(count_);
+  }
+  count_ = rows_.Fetch(tids_ + tids_begin_, tids_end_ - tids_begin_);
+  tids_begin_ += count_;
+  return true;
+}
+
+bool ScanNode::IsAllVisible(Tid tid) {
+  return VM_ALL_VISIBLE(css.ss.ss_currentRelation, static_cast<BlockNumber>(core::TidBlock(tid)), &visibility_map_);
+}
+
+// Index only: finds out which of some more entries of a chunk have visible rows; false at
+// the end.  The chunk's leaf is pinned meanwhile, see nodeIndexonlyscan.c for why it is
+// enough to look at the visibility map after that.
+bool ScanNode::ReadEntries() {
+  if (!HasEntries() && !NextChunk()) return false;
+  const Entries& entries = scan_->entries();
+  first_rank_ = static_cast<int32>(taken_);
+  count_ = Min(batch_size_, entries.count - taken_);
+  taken_ += count_;
+  batches_++;
+  const Relation heap = css.ss.ss_currentRelation;
+  const Snapshot snapshot = css.ss.ps.state->es_snapshot;
+  uint32 to_fetch = 0;
+  uint32 rank[kLargestBatch];  // in the batch, of those
+  BlockNumber block = InvalidBlockNumber;
+  bool all_visible = false;
+  for (uint32 i = 0; i < count_; i++) {
+    const Tid tid = entries.tid[PositionOf(static_cast<uint32>(first_rank_) + i)];
+    if (core::TidBlock(tid) != block) {
+      block = static_cast<BlockNumber>(core::TidBlock(tid));
+      all_visible = IsAllVisible(tid);
+      if (all_visible) PredicateLockPage(heap, block, snapshot);
+    }
+    visible_[i] = all_visible;
+    if (!all_visible) {
+      rank[to_fetch] = i;
+      tids_[to_fetch++] = tid;
+    }
+  }
+  heap_fetches_ += to_fetch;
+  for (uint32 done = 0; done < to_fetch;) {
+    const uint32 fetched = rows_.Fetch(tids_ + done, to_fetch - done);
+    for (uint32 i = 0; i < fetched; i++) {
+      visible_[rank[done + i]] = rows_.Row(i) != nullptr;
+      if (rows_.IsDead(i)) scan_->Kill(PositionOf(static_cast<uint32>(first_rank_) + rank[done + i]));
+    }
+    done += fetched;
+  }
+  return true;
+}
+
+bool ScanNode::NextBatch() {
+  CHECK_FOR_INTERRUPTS();
+  if (!started_) Start();
+  next_ = 0;
+  if (index_only_ ? !ReadEntries() : !ReadRows()) {
+    count_ = 0;
+    return false;
+  }
+  batch_size_ = Min(2 * batch_size_, kLargestBatch);
+  return true;
+}
+
+TupleTableSlot* ScanNode::StoreRow(HeapTuple row) {
+  pgstat_count_heap_fetch(conditions_.index());
+  return ExecStoreHeapTuple(row, css.ss.ss_ScanTupleSlot, false);
+}
+
+TupleTableSlot* ScanNode::StoreEntry(uint32 position) {
+  TupleTableSlot* slot = css.ss.ss_ScanTupleSlot;
+  const am::Layout& layout = scan_->layout();
+  ExecClearTuple(slot);
+  for (int w = 0; w < wanted_count_; w++) {
+    const int a = wanted_[w];
+    slot->tts_values[a] = am::AttributeOf(layout, scan_->entries(), position, a, &slot->tts_isnull[a]);
+  }
+  return ExecStoreVirtualTuple(slot);
+}
+
+TupleTableSlot* ScanNode::Next() {
+  for (;;) {
+    while (next_ < count_) {
+      const uint32 i = next_++;
+      if (index_only_) {
+        if (visible_[i]) return StoreEntry(PositionOf(static_cast<uint32>(first_rank_) + i));
+      } else if (const HeapTuple row = rows_.Row(i)) {
+        return StoreRow(row);
+      } else if (rows_.IsDead(i) && first_rank_ >= 0) {
+        scan_->Kill(PositionOf(static_cast<uint32>(first_rank_) + i));
+      }
+    }
+    if (!NextBatch()) return ExecClearTuple(css.ss.ss_ScanTupleSlot);
+  }
+}
+
+void ScanNode::Explain(List* ancestors, ExplainState* explain) {
+  ShowIndex(IndexOf(index_scan()), explain);
+  ShowConditions("Index Cond", ConditionsOf(index_scan()), &css.ss.ps, ancestors, explain);
+  if (!explain->analyze) return;
+  if (index_only_) ExplainPropertyUInteger("Heap Fetches", nullptr, heap_fetches_, explain);
+  ExplainPropertyUInteger("Batches", nullptr, batches_, explain);
+  ExplainPropertyUInteger("Prefetched Pages", nullptr, rows_.prefetched(), explain);
+}
+
+ScanNode* NodeOf(CustomScanState* state) { return reinterpret_cast<ScanNode*>(state); }
+
+extern "C" {
+
+void omendb_begin_scan(CustomScanState* state, EState* estate, int eflags) {
+  pg::Guarded([&] { NodeOf(state)->Begin(estate, eflags); });
+}
+
+// ExecScan asks for rows one by one, and evaluates qualifications and target list.
+TupleTableSlot* omendb_next_row(ScanState* state) { return reinterpret_cast<ScanNode*>(state)->Next(); }
+
+// Only after a row lock, which the planner keeps the node out of.
+bool omendb_recheck_row(ScanState*, TupleTableSlot*) {
+  elog(ERROR, "EvalPlanQual is not supported in Omendb Scan");
+  return false;
+}
+
+TupleTableSlot* omendb_exec_scan(CustomScanState* state) {
+  return pg::Guarded([&] { return ExecScan(&state->ss, omendb_next_row, omendb_recheck_row); });
+}
+
+void omendb_end_scan(CustomScanState* state) {
+  pg::Guarded([&] { NodeOf(state)->End(); });
+}
+
+void omendb_rescan_scan(CustomScanState* state) {
+  pg::Guarded([&] { NodeOf(state)->Rescan(); });
+}
+
+void omendb_explain_scan(CustomScanState* state, List* ancestors, ExplainState* explain) {
+  pg::Guarded([&] { NodeOf(state)->Explain(ancestors, explain); });
+}
+
+}  // extern "C"
+
+const CustomExecMethods exec_methods = {
+    "Omendb Scan", omendb_begin_scan, omendb_exec_scan, omendb_end_scan, omendb_rescan_scan,  nullptr, nullptr, nullptr,
+    nullptr,       nullptr,           nullptr,          nullptr,         omendb_explain_scan,
+};
+
+extern "C" Node* omendb_create_scan(CustomScan*) {
+  ScanNode* node = static_cast<ScanNode*>(palloc0(sizeof(ScanNode)));
+  NodeSetTag(&node->css, T_CustomScanState);
+  node->css.methods = &exec_methods;
+  return reinterpret_cast<Node*>(node);
+}
+
+}  // namespace
+
+const CustomScanMethods scan_methods = {"Omendb Scan", omendb_create_scan};
+
+}  // namespace omendb::exec
