@@ -70,20 +70,20 @@ FROM (VALUES ('z = ANY (''{2000-01-01,2000-01-01 00:00+00,NULL,infinity}''::time
              ('z = ANY (''{2000-01-01,2021-03-14}''::date[])'),
              ('z >= ''2021-11-07'' AND z < ''2021-11-08'''), ('z IS NULL'), ('z IS NOT NULL')) AS v (condition);
 
-SELECT col, tail, compare(format('SELECT %s FROM dt_t %s', col, format(tail, col)), '{index,only}', true)
+SELECT col, tail, compare(format('SELECT %s FROM dt_t %s', col, format(tail, col)), '{index,only,batched,batched_only}', true)
 FROM unnest('{d,t,z}'::text[]) WITH ORDINALITY AS k (col, i),
      unnest('{ORDER BY %1$s,ORDER BY %1$s DESC,WHERE %1$s > ''2021-05-05'' ORDER BY %1$s LIMIT 5,'
             'WHERE %1$s < ''2021-05-05'' ORDER BY %1$s DESC LIMIT 5}'::text[]) WITH ORDINALITY AS o (tail, j)
 ORDER BY i, j;
-SELECT compare('SELECT min(d), max(d), min(t), max(t), min(z), max(z) FROM dt_t', '{index,only}');
+SELECT compare('SELECT min(d), max(d), min(t), max(t), min(z), max(z) FROM dt_t', '{index,only,batched,batched_only}');
 SELECT compare('SELECT date_trunc(''day'', z), count(*) FROM dt_t WHERE z >= ''2021-11-01'' AND z < ''2021-12-01'' GROUP BY 1 ORDER BY 1',
                '{only,bitmap}');
-SELECT compare('SELECT a.id, b.id FROM dt_t a JOIN dt_t b ON a.d = b.z', '{index}'),
-       compare('SELECT a.id, b.id FROM dt_t a JOIN dt_t b ON a.d = b.t', '{index}');
+SELECT compare('SELECT a.id, b.id FROM dt_t a JOIN dt_t b ON a.d = b.z', '{index,batched}'),
+       compare('SELECT a.id, b.id FROM dt_t a JOIN dt_t b ON a.d = b.t', '{index,batched}');
 
 -- The very bytes come back from an index-only scan.
-SELECT compare('SELECT date_send(d) FROM dt_t WHERE d IS NOT NULL', '{only}'),
-       compare('SELECT timestamp_send(t) FROM dt_t WHERE t IS NOT NULL', '{only}'),
-       compare('SELECT timestamptz_send(z) FROM dt_t WHERE z IS NOT NULL', '{only}');
+SELECT compare('SELECT date_send(d) FROM dt_t WHERE d IS NOT NULL', '{only,batched_only}'),
+       compare('SELECT timestamp_send(t) FROM dt_t WHERE t IS NOT NULL', '{only,batched_only}'),
+       compare('SELECT timestamptz_send(z) FROM dt_t WHERE z IS NOT NULL', '{only,batched_only}');
 
 SELECT omendb_check('dt_d'::regclass, true), omendb_check('dt_t_t'::regclass, true), omendb_check('dt_z'::regclass, true);

@@ -20,12 +20,12 @@ BEGIN
                 'SELECT k FROM %s WHERE k <= 0,SELECT k FROM %s WHERE k IS NULL,SELECT k FROM %s WHERE k IS NOT NULL,'
                 'SELECT k FROM %s WHERE k = ANY (''\{7\,3\,NULL\,3\,2000\,4001\}'')}'::text[]) AS q
     UNION ALL
-    SELECT q, compare(format(q, tab), '{index,only}', true)
+    SELECT q, compare(format(q, tab), '{index,only,batched,batched_only}', true)
     FROM unnest('{SELECT k FROM %s ORDER BY k,SELECT k FROM %s ORDER BY k DESC,SELECT k FROM %s WHERE k < 500 ORDER BY k DESC LIMIT 50}'::text[]) AS q
     UNION ALL
-    SELECT q, compare(format(q, tab), '{index,only}') FROM unnest('{SELECT min(k)\, max(k) FROM %s}'::text[]) AS q
+    SELECT q, compare(format(q, tab), '{index,only,batched,batched_only}') FROM unnest('{SELECT min(k)\, max(k) FROM %s}'::text[]) AS q
     UNION ALL
-    SELECT q, compare(format(q, tab), '{index,bitmap}') FROM unnest('{SELECT k\, v FROM %s WHERE k BETWEEN 50 AND 150}'::text[]) AS q) AS x
+    SELECT q, compare(format(q, tab), '{index,bitmap,batched}') FROM unnest('{SELECT k\, v FROM %s WHERE k BETWEEN 50 AND 150}'::text[]) AS q) AS x
   WHERE a NOT LIKE 'same%';
   PERFORM omendb_check(coalesce(idx, tab || '_k')::regclass, true);
   RETURN coalesce(problems, format('same, %s rows', n));
@@ -225,7 +225,7 @@ CREATE TABLE parted_null PARTITION OF parted DEFAULT;
 INSERT INTO parted SELECT nullif(n * 7919 % 3001, 77), 'p' FROM generate_series(1, 3000) AS n;
 UPDATE parted SET k = 3000 - k;
 SELECT compare('SELECT k FROM parted WHERE k BETWEEN 900 AND 1100'), compare('SELECT k FROM parted WHERE k IS NULL'),
-       compare('SELECT k FROM parted_low WHERE k < 50'), compare('SELECT k FROM parted WHERE k < 2000 ORDER BY k DESC', '{index,only}', true);
+       compare('SELECT k FROM parted_low WHERE k < 50'), compare('SELECT k FROM parted WHERE k < 2000 ORDER BY k DESC', '{index,only,batched,batched_only}', true);
 SELECT omendb_check('parted_low_k_idx'::regclass, true), omendb_check('parted_high_k_idx'::regclass, true), omendb_check('parted_null_k_idx'::regclass, true);
 
 -- Partial and expression indexes; a copy of a table with its indexes.
@@ -238,9 +238,9 @@ DELETE FROM part_t WHERE k % 7 = 0;
 INSERT INTO part_t SELECT k + 1000, v FROM part_t;
 VACUUM ANALYZE part_t;
 SELECT show_plan('SELECT * FROM part_t WHERE k % 100 = 7 AND k / 2.0::float8 > 3', 'index');
-SELECT compare('SELECT * FROM part_t WHERE k < 100 AND v = ''even''', '{index,bitmap}'), compare('SELECT * FROM part_t WHERE k % 100 = 8', '{index,bitmap}'),
-       compare('SELECT * FROM part_t WHERE k % 100 IN (8, 9, 15) AND k / 2.0::float8 BETWEEN 100 AND 400', '{index,bitmap}'),
-       compare('SELECT k % 100, k / 2.0::float8 FROM part_t ORDER BY k % 100, k / 2.0::float8 DESC', '{index}', true);
+SELECT compare('SELECT * FROM part_t WHERE k < 100 AND v = ''even''', '{index,bitmap,batched}'), compare('SELECT * FROM part_t WHERE k % 100 = 8', '{index,bitmap,batched}'),
+       compare('SELECT * FROM part_t WHERE k % 100 IN (8, 9, 15) AND k / 2.0::float8 BETWEEN 100 AND 400', '{index,bitmap,batched}'),
+       compare('SELECT k % 100, k / 2.0::float8 FROM part_t ORDER BY k % 100, k / 2.0::float8 DESC', '{index,batched}', true);
 SELECT omendb_check('part_even'::regclass, true), omendb_check('part_expr'::regclass, true);
 CREATE TABLE part_copy (LIKE part_t INCLUDING INDEXES);
 SELECT indexdef FROM pg_indexes WHERE tablename = 'part_copy' ORDER BY 1;

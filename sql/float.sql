@@ -65,16 +65,16 @@ SELECT count(*), count(DISTINCT float4send(r)) FROM float_t WHERE r = 'NaN';
 COMMIT;
 
 -- Equal values may come in any order: normalize them.
-SELECT col, tail, compare(format('SELECT %1$s + 0 AS v FROM float_t %2$s', col, format(tail, col)), '{index,only}', true)
+SELECT col, tail, compare(format('SELECT %1$s + 0 AS v FROM float_t %2$s', col, format(tail, col)), '{index,only,batched,batched_only}', true)
 FROM unnest('{r,f}'::text[]) WITH ORDINALITY AS k (col, i),
      unnest('{ORDER BY %1$s,ORDER BY %1$s DESC,WHERE %1$s >= 0 ORDER BY %1$s LIMIT 40,WHERE %1$s <= 0 ORDER BY %1$s DESC LIMIT 40,'
             'WHERE %1$s > 100 ORDER BY %1$s DESC,WHERE %1$s IN (''NaN''\,0\,1) ORDER BY %1$s}'::text[]) WITH ORDINALITY AS o (tail, j)
 ORDER BY i, j;
-SELECT compare('SELECT min(r), max(r), min(f), max(f) FROM float_t', '{index,only}'),
-       compare('SELECT max(f) FROM float_t WHERE f < ''NaN''', '{index,only}'),
-       compare('SELECT min(f) FROM float_t WHERE f > ''-Infinity''', '{index,only}');
-SELECT compare('SELECT a.id, b.id FROM float_t a JOIN float_t b ON a.r = b.f', '{index}'),
-       compare('SELECT a.id, b.id FROM float_t a JOIN float_t b ON a.f = b.r WHERE a.id < 0', '{index}');
+SELECT compare('SELECT min(r), max(r), min(f), max(f) FROM float_t', '{index,only,batched,batched_only}'),
+       compare('SELECT max(f) FROM float_t WHERE f < ''NaN''', '{index,only,batched,batched_only}'),
+       compare('SELECT min(f) FROM float_t WHERE f > ''-Infinity''', '{index,only,batched,batched_only}');
+SELECT compare('SELECT a.id, b.id FROM float_t a JOIN float_t b ON a.r = b.f', '{index,batched}'),
+       compare('SELECT a.id, b.id FROM float_t a JOIN float_t b ON a.f = b.r WHERE a.id < 0', '{index,batched}');
 
 -- Zeros and NaNs are one group to the columns behind them.
 CREATE TABLE float_pair (f float8, r float4, n int);
@@ -90,8 +90,8 @@ SELECT condition, compare('SELECT float8send(f), float4send(r), n FROM float_pai
 FROM (VALUES ('f = 0 AND r = 0 AND n BETWEEN 100 AND 200'), ('f = 0 AND n < 50'), ('f = ''NaN'' AND r = ''NaN'' AND n = 500'),
              ('f = ANY (''{NaN,-0,3}'') AND r = ANY (''{NaN,0}''::float8[]) AND n = ANY (''{10,20,30}'')'),
              ('f >= 0 AND f <= 5 AND r > 0 AND n > 900'), ('f < 0'), ('f > ''Infinity'' AND r <= 0')) AS v (condition);
-SELECT compare('SELECT f + 0 AS v, r + 0 AS w, n FROM float_pair ORDER BY f, r DESC, n', '{index,only}', true),
-       compare('SELECT f + 0 AS v, r + 0 AS w, n FROM float_pair ORDER BY f DESC, r, n DESC', '{index,only}', true),
-       compare('SELECT n FROM float_pair WHERE f = 0 AND r = 0 ORDER BY n', '{index,only}', true);
+SELECT compare('SELECT f + 0 AS v, r + 0 AS w, n FROM float_pair ORDER BY f, r DESC, n', '{index,only,batched,batched_only}', true),
+       compare('SELECT f + 0 AS v, r + 0 AS w, n FROM float_pair ORDER BY f DESC, r, n DESC', '{index,only,batched,batched_only}', true),
+       compare('SELECT n FROM float_pair WHERE f = 0 AND r = 0 ORDER BY n', '{index,only,batched,batched_only}', true);
 
 SELECT omendb_check('float_r'::regclass, true), omendb_check('float_f'::regclass, true), omendb_check('float_pair_k'::regclass, true);

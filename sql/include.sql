@@ -32,11 +32,11 @@ CREATE VIEW incl_bytes AS
   FROM incl_t;
 SELECT condition, compare('SELECT * FROM incl_bytes WHERE ' || condition)
 FROM (VALUES ('k = 5'), ('k = 6'), ('k < 20'), ('k >= 190'), ('k IS NULL'), ('k IS NOT NULL'), ('k = ANY (''{1,NULL,100,1,42}'')'), ('k BETWEEN 20 AND 60')) AS v (condition);
-SELECT condition, compare('SELECT k, i2, f FROM incl_t WHERE ' || condition, '{only}')
+SELECT condition, compare('SELECT k, i2, f FROM incl_t WHERE ' || condition, '{only,batched_only}')
 FROM (VALUES ('k = 6 AND b'), ('k < 50 AND f = 0'), ('k < 50 AND i2 IS NULL'), ('k > 20 AND i8 > 0 AND o < 2147483648'), ('k = 7 AND c > ''a''')) AS v (condition);
-SELECT compare('SELECT * FROM incl_bytes ORDER BY k', '{only}'), compare('SELECT k FROM incl_t ORDER BY k DESC', '{index,only}', true);
-SELECT compare('SELECT sum(i8::numeric), count(i2), min(d), max(z) FROM incl_t WHERE k < 100', '{only}'),
-       compare('SELECT b, count(*), sum(i4::numeric) FROM incl_t WHERE k < 100 GROUP BY b', '{only}');
+SELECT compare('SELECT * FROM incl_bytes ORDER BY k', '{only,batched_only}'), compare('SELECT k FROM incl_t ORDER BY k DESC', '{index,only,batched,batched_only}', true);
+SELECT compare('SELECT sum(i8::numeric), count(i2), min(d), max(z) FROM incl_t WHERE k < 100', '{only,batched_only}'),
+       compare('SELECT b, count(*), sum(i4::numeric) FROM incl_t WHERE k < 100 GROUP BY b', '{only,batched_only}');
 SELECT omendb_check('incl_k'::regclass, true);
 REINDEX INDEX incl_k;
 SELECT compare('SELECT * FROM incl_bytes WHERE k < 100'), compare('SELECT * FROM incl_bytes WHERE k IS NULL');
@@ -46,7 +46,7 @@ SELECT omendb_check('incl_k'::regclass, true);
 CREATE INDEX incl_twice ON incl_t USING omendb (f DESC NULLS LAST, i2) INCLUDE (k, f, b);
 DROP INDEX incl_k;
 SELECT compare('SELECT float8send(f), i2, k, b FROM incl_t WHERE f = 0'), compare('SELECT float8send(f), i2, k, b FROM incl_t WHERE f = ''NaN'' AND i2 >= 0'),
-       compare('SELECT f + 0 AS v, i2 FROM incl_t ORDER BY f DESC NULLS LAST, i2', '{index,only}', true),
+       compare('SELECT f + 0 AS v, i2 FROM incl_t ORDER BY f DESC NULLS LAST, i2', '{index,only,batched,batched_only}', true),
        compare('SELECT float8send(f), k FROM incl_t WHERE f IS NULL');
 SELECT omendb_check('incl_twice'::regclass, true);
 
@@ -57,5 +57,5 @@ INSERT INTO incl_other SELECT n, (enum_range(NULL::incl_mood))[n % 3 + 1], n::te
 CREATE INDEX incl_other_k ON incl_other USING omendb (k) INCLUDE (mood, x, rc);
 INSERT INTO incl_other SELECT -k, mood, x, NULL FROM incl_other;
 VACUUM incl_other;
-SELECT compare('SELECT k, mood, x, rc FROM incl_other WHERE k BETWEEN -50 AND 50'), compare('SELECT mood, count(*) FROM incl_other WHERE k > 0 AND mood > ''sad'' GROUP BY 1', '{only}');
+SELECT compare('SELECT k, mood, x, rc FROM incl_other WHERE k BETWEEN -50 AND 50'), compare('SELECT mood, count(*) FROM incl_other WHERE k > 0 AND mood > ''sad'' GROUP BY 1', '{only,batched_only}');
 SELECT omendb_check('incl_other_k'::regclass, true);

@@ -72,7 +72,7 @@ FROM (VALUES ('k4 = ANY (''{500,2,2,100,-1,2147483647,500}''::int4[])'), ('k4 = 
              ('k4 > ANY (''{1900,1990}''::int4[])'), ('k4 >= ANY (''{NULL,1990}''::int2[])'),
              ('k4 >= ANY (''{NULL}''::int4[])'), ('k4 < ANY (''{}''::int4[])')) AS v (condition);
 SELECT compare('SELECT id, k8 FROM int_t WHERE k8 = ANY (ARRAY(SELECT (n * 3)::int8 FROM generate_series(0, 900) AS n))',
-               '{index,bitmap}');
+               '{index,bitmap,batched}');
 SELECT compare('SELECT k2 FROM int_t WHERE k2 = ANY (ARRAY(SELECT n % 50 FROM generate_series(0, 900) AS n))');
 
 -- NULL tests.
@@ -80,18 +80,18 @@ SELECT condition, compare('SELECT k2 FROM int_t WHERE ' || condition)
 FROM (VALUES ('k2 IS NULL'), ('k2 IS NOT NULL'), ('k2 IS NOT NULL AND k2 < 0'), ('k2 IS NOT NULL AND k2 > 0')) AS v (condition);
 
 -- Order, forward and backward, whole and in part.
-SELECT col, tail, compare(format('SELECT %s FROM int_t %s', col, format(tail, col)), '{index,only}', true)
+SELECT col, tail, compare(format('SELECT %s FROM int_t %s', col, format(tail, col)), '{index,only,batched,batched_only}', true)
 FROM unnest('{k2,k4,k8}'::text[]) WITH ORDINALITY AS k (col, i),
      unnest('{ORDER BY %1$s,ORDER BY %1$s DESC,ORDER BY %1$s LIMIT 7,ORDER BY %1$s DESC LIMIT 7 OFFSET 20,'
             'WHERE %1$s > 0 ORDER BY %1$s,WHERE %1$s < 100 ORDER BY %1$s DESC,'
             'WHERE %1$s IN (8\,2\,4\,2) ORDER BY %1$s,WHERE %1$s IN (8\,2\,4\,2) ORDER BY %1$s DESC}'::text[])
        WITH ORDINALITY AS o (tail, j)
 ORDER BY i, j;
-SELECT compare(format('SELECT min(%1$s), max(%1$s) FROM int_t', col), '{index,only}')
+SELECT compare(format('SELECT min(%1$s), max(%1$s) FROM int_t', col), '{index,only,batched,batched_only}')
 FROM unnest('{k2,k4,k8}'::text[]) AS col;
-SELECT compare(format('SELECT min(%1$s), max(%1$s) FROM int_t WHERE %1$s BETWEEN 10 AND 100', col), '{index,only}')
+SELECT compare(format('SELECT min(%1$s), max(%1$s) FROM int_t WHERE %1$s BETWEEN 10 AND 100', col), '{index,only,batched,batched_only}')
 FROM unnest('{k2,k4,k8}'::text[]) AS col;
-SELECT compare('SELECT k4, count(*) FROM int_t WHERE k4 BETWEEN 1 AND 500 GROUP BY k4 ORDER BY k4', '{index,only}', true);
+SELECT compare('SELECT k4, count(*) FROM int_t WHERE k4 BETWEEN 1 AND 500 GROUP BY k4 ORDER BY k4', '{index,only,batched,batched_only}', true);
 
 -- A cursor that turns back.
 BEGIN;
@@ -177,26 +177,26 @@ SELECT force_scan('only');
 SELECT count(*), sum(a.k2::int * b.k2) FROM int_t a JOIN int_t b ON a.k2 = b.k2;
 COMMIT;
 SELECT sum(n * n), sum(n * n * k2 * k2) FROM (SELECT k2, count(*) AS n FROM int_t WHERE k2 IS NOT NULL GROUP BY k2) AS g;
-SELECT compare('SELECT count(*) FROM int_probe WHERE EXISTS (SELECT FROM int_t WHERE k8 = p8)', '{only}');
-SELECT compare('SELECT p4, (SELECT max(k4) FROM int_t WHERE k4 < p4) FROM int_probe', '{only}');
+SELECT compare('SELECT count(*) FROM int_probe WHERE EXISTS (SELECT FROM int_t WHERE k8 = p8)', '{only,batched_only}');
+SELECT compare('SELECT p4, (SELECT max(k4) FROM int_t WHERE k4 < p4) FROM int_probe', '{only,batched_only}');
 
 -- No row, one row, all rows equal, with and without a vacuum; then many rows.
 CREATE TABLE int_few (k int4);
 CREATE INDEX int_few_k ON int_few USING omendb (k);
 SELECT condition, compare('SELECT k FROM int_few WHERE ' || condition)
 FROM unnest('{k = 5,k < 5,k >= 5,k IS NULL,k IS NOT NULL,k IN (1\,5)}'::text[]) AS condition;
-SELECT compare('SELECT k FROM int_few ORDER BY k DESC', '{index,only}', true), compare('SELECT min(k), max(k) FROM int_few', '{only}');
+SELECT compare('SELECT k FROM int_few ORDER BY k DESC', '{index,only,batched,batched_only}', true), compare('SELECT min(k), max(k) FROM int_few', '{only,batched_only}');
 SELECT omendb_check('int_few_k', true);
 INSERT INTO int_few VALUES (5);
 SELECT condition, compare('SELECT k FROM int_few WHERE ' || condition)
 FROM unnest('{k = 5,k < 5,k >= 5,k IS NULL,k IS NOT NULL,k IN (1\,5)}'::text[]) AS condition;
-SELECT compare('SELECT k FROM int_few ORDER BY k DESC', '{index,only}', true), compare('SELECT min(k), max(k) FROM int_few', '{only}');
+SELECT compare('SELECT k FROM int_few ORDER BY k DESC', '{index,only,batched,batched_only}', true), compare('SELECT min(k), max(k) FROM int_few', '{only,batched_only}');
 SELECT omendb_check('int_few_k', true);
 INSERT INTO int_few SELECT 5 FROM generate_series(1, 5000);
 VACUUM int_few;
 SELECT condition, compare('SELECT k FROM int_few WHERE ' || condition)
 FROM unnest('{k = 5,k < 5,k >= 5,k > 5,k IS NULL,k IS NOT NULL,k IN (1\,5)}'::text[]) AS condition;
-SELECT compare('SELECT k FROM int_few ORDER BY k DESC', '{index,only}', true), compare('SELECT min(k), max(k) FROM int_few', '{only}');
+SELECT compare('SELECT k FROM int_few ORDER BY k DESC', '{index,only,batched,batched_only}', true), compare('SELECT min(k), max(k) FROM int_few', '{only,batched_only}');
 SELECT omendb_check('int_few_k', true);
 REINDEX INDEX int_few_k;
 SELECT compare('SELECT k FROM int_few WHERE k = 5'), compare('SELECT k FROM int_few WHERE k > 5');
@@ -208,8 +208,8 @@ CREATE INDEX int_many_v ON int_many USING omendb (v);
 INSERT INTO int_many SELECT spread(n), n FROM generate_series(20001, 40000) AS n;
 VACUUM ANALYZE int_many;
 SELECT compare('SELECT k FROM int_many WHERE k > 0 AND k < 4611686018427387904'),
-       compare('SELECT k FROM int_many ORDER BY k', '{only}', true),
-       compare('SELECT k FROM int_many ORDER BY k DESC', '{only}', true),
+       compare('SELECT k FROM int_many ORDER BY k', '{only,batched_only}', true),
+       compare('SELECT k FROM int_many ORDER BY k DESC', '{only,batched_only}', true),
        compare('SELECT v FROM int_many WHERE v BETWEEN 15000 AND 25000');
 -- Every key is found by itself.
 BEGIN;

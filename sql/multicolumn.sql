@@ -45,20 +45,20 @@ FROM (VALUES ('a = ANY (''{5,3,3,NULL,19,77}'')'), ('a = ANY (''{5,3}'') AND b =
 SELECT compare('SELECT id FROM multi_t WHERE a = 3 AND b = 4 OR a = 5 AND b < -30 OR a IS NULL AND b = 7', '{bitmap}');
 
 -- Order that the index gives, and a prefix of it.
-SELECT tail, compare('SELECT a, b, c FROM multi_t ' || tail, '{index,only}', true)
+SELECT tail, compare('SELECT a, b, c FROM multi_t ' || tail, '{index,only,batched,batched_only}', true)
 FROM (VALUES ('ORDER BY a, b, c'), ('ORDER BY a DESC, b DESC, c DESC'), ('WHERE a = 5 ORDER BY b, c'), ('WHERE a = 5 ORDER BY b DESC, c DESC'),
              ('WHERE a = 5 AND b = 3 ORDER BY c DESC'), ('WHERE a > 5 ORDER BY a, b, c LIMIT 50'), ('WHERE a < 5 ORDER BY a DESC, b DESC, c DESC LIMIT 50'),
              ('WHERE a = ANY (''{7,3,5,3}'') ORDER BY a, b, c'), ('WHERE a = ANY (''{7,3,5,3}'') ORDER BY a DESC, b DESC, c DESC'),
              ('WHERE a = ANY (''{7,3,5,3}'') AND b > 40 ORDER BY a, b, c'), ('WHERE b = 5 ORDER BY a, c'), ('WHERE c = ''2024-01-05'' ORDER BY a, b'),
              ('WHERE a IS NULL ORDER BY a, b, c'), ('WHERE b IS NOT NULL ORDER BY a, b, c LIMIT 100')) AS v (tail);
-SELECT compare('SELECT a FROM multi_t ORDER BY a', '{index,only}', true), compare('SELECT a, b FROM multi_t ORDER BY a DESC, b DESC', '{index,only}', true),
-       compare('SELECT DISTINCT a, b FROM multi_t WHERE a < 4 ORDER BY a, b', '{index,only}', true),
-       compare('SELECT a, max(b), count(*) FROM multi_t GROUP BY a ORDER BY a', '{index,only}', true),
-       compare('SELECT min(b), max(b) FROM multi_t WHERE a = 5', '{index,only}');
+SELECT compare('SELECT a FROM multi_t ORDER BY a', '{index,only,batched,batched_only}', true), compare('SELECT a, b FROM multi_t ORDER BY a DESC, b DESC', '{index,only,batched,batched_only}', true),
+       compare('SELECT DISTINCT a, b FROM multi_t WHERE a < 4 ORDER BY a, b', '{index,only,batched,batched_only}', true),
+       compare('SELECT a, max(b), count(*) FROM multi_t GROUP BY a ORDER BY a', '{index,only,batched,batched_only}', true),
+       compare('SELECT min(b), max(b) FROM multi_t WHERE a = 5', '{index,only,batched,batched_only}');
 
 -- Keyset pagination: a row comparison, narrowed by its leading column.
-SELECT compare('SELECT a, b, c FROM multi_t WHERE a >= 5 AND (a, b, c) > (5, 3, ''2024-01-05'') ORDER BY a, b, c LIMIT 20', '{index,only}', true),
-       compare('SELECT a, b, c FROM multi_t WHERE a <= 5 AND (a, b, c) < (5, 3, ''2024-01-05'') ORDER BY a DESC, b DESC, c DESC LIMIT 20', '{index,only}', true),
+SELECT compare('SELECT a, b, c FROM multi_t WHERE a >= 5 AND (a, b, c) > (5, 3, ''2024-01-05'') ORDER BY a, b, c LIMIT 20', '{index,only,batched,batched_only}', true),
+       compare('SELECT a, b, c FROM multi_t WHERE a <= 5 AND (a, b, c) < (5, 3, ''2024-01-05'') ORDER BY a DESC, b DESC, c DESC LIMIT 20', '{index,only,batched,batched_only}', true),
        compare('SELECT a, b, c FROM multi_t WHERE a >= 5 AND a <= 6 AND (a, b) >= (5, 50) AND (a, b) <= (6, 0)');
 BEGIN;
 SELECT force_scan('only');
@@ -80,8 +80,8 @@ SELECT count(*) FROM multi_t WHERE (a, b, c) > (-2147483648, -922337203685477580
 
 -- Run-time keys on both columns.
 CREATE TABLE multi_probe AS SELECT n % 25 AS a, CASE WHEN n % 9 = 0 THEN NULL ELSE n % 50 - 20 END AS b FROM generate_series(1, 300) AS n;
-SELECT compare('SELECT p.a, p.b, (SELECT count(*) FROM multi_t t WHERE t.a = p.a AND t.b = p.b), (SELECT max(b) FROM multi_t t WHERE t.a = p.a AND t.b < p.b) FROM multi_probe p', '{only}'),
-       compare('SELECT p.a, p.b, (SELECT count(*) FROM multi_t t WHERE t.a = ANY (ARRAY[p.a, p.a + 1, p.b]) AND t.b > p.b) FROM multi_probe p', '{only}');
+SELECT compare('SELECT p.a, p.b, (SELECT count(*) FROM multi_t t WHERE t.a = p.a AND t.b = p.b), (SELECT max(b) FROM multi_t t WHERE t.a = p.a AND t.b < p.b) FROM multi_probe p', '{only,batched_only}'),
+       compare('SELECT p.a, p.b, (SELECT count(*) FROM multi_t t WHERE t.a = ANY (ARRAY[p.a, p.a + 1, p.b]) AND t.b > p.b) FROM multi_probe p', '{only,batched_only}');
 SELECT omendb_check('multi_abc'::regclass, true);
 
 -- Every order of two columns, forward and backward.
@@ -95,7 +95,7 @@ BEGIN
   EXECUTE format('CREATE INDEX multi_bd ON multi_t USING omendb (%s)', forward);
   INSERT INTO multi_t SELECT a, b, c, d, id + 10000 FROM multi_t WHERE id % 5 = 1 AND id < 10000;
   SELECT string_agg(DISTINCT r, '; ') INTO result FROM (
-    SELECT compare(format('SELECT b, d + 0 FROM multi_t %s ORDER BY %s', w, o), '{index,only}', true) AS r
+    SELECT compare(format('SELECT b, d + 0 FROM multi_t %s ORDER BY %s', w, o), '{index,only,batched,batched_only}', true) AS r
     FROM unnest(ARRAY[forward, backward]) AS o, unnest('{"",WHERE b > 20,WHERE b <= -10,WHERE b = 7 AND d >= 1,WHERE b IN (9\,5\,7)}'::text[]) AS w
     UNION ALL
     SELECT compare('SELECT b, float8send(d) FROM multi_t WHERE ' || c)
@@ -125,5 +125,5 @@ SELECT compare('SELECT * FROM multi_wide WHERE c1 = 1'), compare('SELECT * FROM 
        compare('SELECT * FROM multi_wide WHERE c1 IS NULL'), compare('SELECT c32 FROM multi_wide WHERE c32 = 1');
 SELECT omendb_check('multi_wide_k'::regclass, true);
 CREATE INDEX multi_twice ON multi_probe USING omendb (a, b, a DESC);
-SELECT compare('SELECT a, b FROM multi_probe WHERE a = 5 AND b > 3'), compare('SELECT a, b FROM multi_probe ORDER BY a, b', '{only}', true);
+SELECT compare('SELECT a, b FROM multi_probe WHERE a = 5 AND b > 3'), compare('SELECT a, b FROM multi_probe ORDER BY a, b', '{only,batched_only}', true);
 SELECT omendb_check('multi_twice'::regclass, true);

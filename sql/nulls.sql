@@ -23,13 +23,13 @@ BEGIN
     FROM unnest('{k IS NULL,k IS NOT NULL,k = 0,k < 0,k <= -250,k >= 249,k > 0,k IS NOT NULL AND k > 100,'
                 'k = ANY (''\{1\,NULL\,-250\,1\}''),k = ANY (''\{NULL\}''),k = ANY (''\{\}''),k < ANY (''\{NULL\,-200\}'')}'::text[]) AS c
     UNION ALL
-    SELECT o, compare(format('SELECT k FROM null_t ORDER BY %s', o), '{index,only}', true)
+    SELECT o, compare(format('SELECT k FROM null_t ORDER BY %s', o), '{index,only,batched,batched_only}', true)
     FROM unnest(ARRAY[definition, reversed, definition || ' LIMIT 600', reversed || ' LIMIT 600']) AS o
     UNION ALL
-    SELECT w || ' ' || o, compare(format('SELECT k FROM null_t WHERE %s ORDER BY %s', w, o), '{index,only}', true)
+    SELECT w || ' ' || o, compare(format('SELECT k FROM null_t WHERE %s ORDER BY %s', w, o), '{index,only,batched,batched_only}', true)
     FROM unnest('{k > 200,k < -200,k IS NOT NULL}'::text[]) AS w, unnest(ARRAY[definition, reversed]) AS o
     UNION ALL
-    SELECT 'min, max', compare('SELECT min(k), max(k) FROM null_t', '{index,only}')
+    SELECT 'min, max', compare('SELECT min(k), max(k) FROM null_t', '{index,only,batched,batched_only}')
     UNION ALL
     SELECT 'check', omendb_check('null_k'::regclass, true)::text;
   DROP INDEX null_k;
@@ -57,10 +57,10 @@ FROM (VALUES ('v IS NULL'), ('v IS NOT NULL'), ('v IS NULL AND k IS NULL'), ('v 
              ('v IS NULL AND k = ANY (''{3,NULL,9,3}'')'), ('v = 5 AND k IS NULL'), ('v > 5 AND k IS NULL'), ('v = 5 AND k IS NOT NULL'),
              ('v = ANY (''{1,2,NULL}'') AND k IS NULL'), ('v IS NOT NULL AND k IS NULL'), ('v IS NOT NULL AND k = 7'),
              ('v < 0 AND k <= 3'), ('k IS NULL'), ('k IS NOT NULL AND k < -240')) AS v (condition);
-SELECT compare('SELECT v, k FROM null_t ORDER BY v NULLS FIRST, k DESC NULLS LAST', '{index,only}', true),
-       compare('SELECT v, k FROM null_t ORDER BY v DESC NULLS LAST, k NULLS FIRST', '{index,only}', true),
-       compare('SELECT v, k FROM null_t WHERE v IS NULL ORDER BY v NULLS FIRST, k DESC NULLS LAST', '{index,only}', true),
-       compare('SELECT v, k FROM null_t WHERE v = 5 ORDER BY k NULLS FIRST', '{index,only}', true);
+SELECT compare('SELECT v, k FROM null_t ORDER BY v NULLS FIRST, k DESC NULLS LAST', '{index,only,batched,batched_only}', true),
+       compare('SELECT v, k FROM null_t ORDER BY v DESC NULLS LAST, k NULLS FIRST', '{index,only,batched,batched_only}', true),
+       compare('SELECT v, k FROM null_t WHERE v IS NULL ORDER BY v NULLS FIRST, k DESC NULLS LAST', '{index,only,batched,batched_only}', true),
+       compare('SELECT v, k FROM null_t WHERE v = 5 ORDER BY k NULLS FIRST', '{index,only,batched,batched_only}', true);
 
 -- Nothing but NULLs.
 CREATE TABLE null_only (k float8, v bool);
@@ -69,7 +69,7 @@ INSERT INTO null_only SELECT NULL, NULL FROM generate_series(1, 3000);
 VACUUM null_only;
 SELECT condition, compare('SELECT k, v FROM null_only WHERE ' || condition)
 FROM unnest('{k IS NULL,k IS NOT NULL,k = 0,k > ''-Infinity'',k <= ''NaN'',k IS NULL AND v IS NULL,k IS NULL AND v}'::text[]) AS condition;
-SELECT compare('SELECT min(k), max(k) FROM null_only', '{only}'), compare('SELECT k FROM null_only ORDER BY k DESC', '{only}', true);
+SELECT compare('SELECT min(k), max(k) FROM null_only', '{only,batched_only}'), compare('SELECT k FROM null_only ORDER BY k DESC', '{only,batched_only}', true);
 REINDEX INDEX null_only_k;
 SELECT compare('SELECT k, v FROM null_only WHERE k IS NULL');
 INSERT INTO null_only VALUES (0, true), ('NaN', false);

@@ -105,7 +105,7 @@ INSERT INTO fam_incl SELECT * FROM fam_incl;
 VACUUM ANALYZE fam_incl;
 SELECT compare('SELECT k, one::text, two::text, eight FROM fam_incl WHERE k = 5'),
        compare('SELECT k, one::text, two::text, eight FROM fam_incl WHERE k BETWEEN 10 AND 60'),
-       compare('SELECT count(*) FROM fam_incl WHERE k < 50 AND one::text = ''true'' AND two IS NOT NULL', '{only}');
+       compare('SELECT count(*) FROM fam_incl WHERE k < 50 AND one::text = ''true'' AND two IS NOT NULL', '{only,batched_only}');
 SELECT omendb_check('fam_incl_k', true);
 
 -- ---- Conditions that contradict each other ----

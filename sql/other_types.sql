@@ -58,7 +58,7 @@ FROM unnest('{<,<=,=,>=,>}'::text[]) AS op, unnest('{-128,-127,-1,0,1,97,126,127
      compare(format('SELECT c::int FROM other_t WHERE c %s (%s)::"char"', op, byte)) AS r
 GROUP BY op ORDER BY op COLLATE "C";
 
-SELECT condition, compare('SELECT id, b FROM other_t WHERE ' || condition, '{index,bitmap}')
+SELECT condition, compare('SELECT id, b FROM other_t WHERE ' || condition, '{index,bitmap,batched}')
 FROM unnest('{b IS NULL,b IS NOT NULL,b > false,b >= false,b < false,b <= false,b < true,b <= true,b >= true,b > true,'
             'b = ANY (''\{true\,NULL\}''),b = ANY (''\{true\,false\,true\}''),b = ANY (''\{\}'')}'::text[]) AS condition;
 -- The planner reduces "b = true" to "b".  Before version 16 it finds an index for
@@ -91,14 +91,14 @@ FROM (VALUES ('m = ANY (''{0,-0.01,NULL,92233720368547758.07}''::money[])'), ('m
 SELECT condition, compare('SELECT t FROM other_t WHERE ' || condition)
 FROM (VALUES ('t = ANY (''{24:00,00:00,NULL,12:00,12:00}''::time[])'), ('t > ''23:59:59'' AND t <= ''24:00'''),
              ('t >= ''22:00'' AND t < ''21:00'''), ('t IS NULL'), ('t IS NOT NULL')) AS v (condition);
-SELECT condition, compare('SELECT p, id FROM other_t WHERE ' || condition, '{index,bitmap}')
+SELECT condition, compare('SELECT p, id FROM other_t WHERE ' || condition, '{index,bitmap,batched}')
 FROM (VALUES ('p = ANY (''{5,7,NULL}''::percent[])'), ('p IS NULL'), ('p = 5::percent')) AS v (condition);
 
-SELECT col, tail, compare(format('SELECT %s FROM other_t ORDER BY %1$s %s', col, tail), '{index,only}', true)
+SELECT col, tail, compare(format('SELECT %s FROM other_t ORDER BY %1$s %s', col, tail), '{index,only,batched,batched_only}', true)
 FROM unnest('{o,b,c,m,t,rc,p}'::text[]) WITH ORDINALITY AS k (col, i), unnest('{"",DESC,DESC LIMIT 10}'::text[]) WITH ORDINALITY AS o (tail, j)
 ORDER BY i, j;
-SELECT compare('SELECT min(o), max(o), min(m), max(m), min(t), max(t), min(p), max(p) FROM other_t', '{index,only}');
-SELECT compare('SELECT oidsend(o) FROM other_t WHERE o >= 0', '{only}'), compare('SELECT charsend(c) FROM other_t WHERE c >= ''''', '{only}'),
-       compare('SELECT boolsend(b) FROM other_t WHERE b IS NOT NULL', '{only}'), compare('SELECT time_send(t) FROM other_t WHERE t >= ''0:00''', '{only}');
+SELECT compare('SELECT min(o), max(o), min(m), max(m), min(t), max(t), min(p), max(p) FROM other_t', '{index,only,batched,batched_only}');
+SELECT compare('SELECT oidsend(o) FROM other_t WHERE o >= 0', '{only,batched_only}'), compare('SELECT charsend(c) FROM other_t WHERE c >= ''''', '{only,batched_only}'),
+       compare('SELECT boolsend(b) FROM other_t WHERE b IS NOT NULL', '{only,batched_only}'), compare('SELECT time_send(t) FROM other_t WHERE t >= ''0:00''', '{only,batched_only}');
 
 SELECT omendb_check(i, true) FROM unnest('{other_o,other_b,other_c,other_m,other_time,other_rc,other_p}'::regclass[]) AS i;

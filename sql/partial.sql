@@ -24,15 +24,15 @@ FROM (SELECT c, (SELECT string_agg(l, E'\n') FROM show_plan('SELECT k FROM part_
         "date_trunc(''month'', d::timestamp) = ''2024-03-01''"}'::text[]) AS c) AS x;
 CREATE FUNCTION ask_part() RETURNS text LANGUAGE sql AS $$
   SELECT coalesce(string_agg(c || ': ' || r, '; '), 'same') FROM (
-    SELECT c, compare('SELECT id, k, s, v FROM part_t WHERE ' || c, '{index,bitmap}') AS r
+    SELECT c, compare('SELECT id, k, s, v FROM part_t WHERE ' || c, '{index,bitmap,batched}') AS r
     FROM unnest('{s = ''open'' AND k = 5,s = ''open'' AND k < 300,s IS NULL AND k BETWEEN 50 AND 90,k > 950 AND v > 0,k >= 901 AND v = ANY (ARRAY(SELECT spread(n) FROM generate_series(1\, 2000\, 7) AS n)),
       length(s) = 4 AND k % 10 > 7,length(s) IS NULL AND k % 10 = 3,"length(s) = ANY (''{1,4}'') AND k % 10 IN (2, 9)",
       "k % 2 = 0 AND date_trunc(''month'', d::timestamp) BETWEEN ''2024-03-01'' AND ''2024-06-01''"}'::text[]) AS c
     UNION ALL
-    SELECT o, compare(o, '{index}', true)
+    SELECT o, compare(o, '{index,batched}', true)
     FROM unnest('{SELECT k FROM part_t WHERE s = ''open'' ORDER BY k DESC,SELECT length(s)\, k % 10 FROM part_t ORDER BY length(s)\, k % 10 DESC NULLS LAST}'::text[]) AS o
     UNION ALL
-    SELECT 'only', compare('SELECT k, id FROM part_t WHERE s = ''open'' AND k > 500', '{only}')) AS x
+    SELECT 'only', compare('SELECT k, id FROM part_t WHERE s = ''open'' AND k > 500', '{only,batched_only}')) AS x
   WHERE r NOT LIKE 'same%'
 $$;
 CREATE FUNCTION check_part() RETURNS text LANGUAGE sql AS $$
@@ -79,14 +79,14 @@ REINDEX INDEX bad_i;
 DELETE FROM bad_t WHERE v = 0;
 REINDEX INDEX bad_i;
 SELECT relname, indisvalid, indisready, indislive FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE indrelid = 'bad_t'::regclass;
-SELECT compare('SELECT k FROM bad_t WHERE 1000 / v = 20', '{index,bitmap}'), omendb_check('bad_i', true);
+SELECT compare('SELECT k FROM bad_t WHERE 1000 / v = 20', '{index,bitmap,batched}'), omendb_check('bad_i', true);
 INSERT INTO bad_t VALUES (1000, 0);
 UPDATE bad_t SET v = 0 WHERE k = 5;
 REINDEX INDEX CONCURRENTLY bad_i;
 DROP INDEX bad_i;
 CREATE INDEX CONCURRENTLY bad_i ON bad_t USING omendb ((1000 / v)) WHERE v <> 0;
 INSERT INTO bad_t VALUES (1000, 0);
-SELECT compare('SELECT k FROM bad_t WHERE 1000 / v = 20 AND v <> 0', '{index,bitmap}'), omendb_check('bad_i', true);
+SELECT compare('SELECT k FROM bad_t WHERE 1000 / v = 20 AND v <> 0', '{index,bitmap,batched}'), omendb_check('bad_i', true);
 -- A predicate that raises an error.
 CREATE INDEX CONCURRENTLY bad_p ON bad_t USING omendb (k) WHERE 1000 / v > 3;
 SELECT relname, indisvalid, indisready, indislive FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE relname = 'bad_p';
@@ -118,4 +118,4 @@ SELECT obj_description('part_length'::regclass, 'pg_class');
 SELECT check_part();
 ALTER TABLE part_t DROP COLUMN d;
 SELECT indexname FROM pg_indexes WHERE tablename = 'part_t' ORDER BY 1;
-SELECT compare('SELECT id, k FROM part_t WHERE length(s) = 4 AND k % 10 > 7', '{index,bitmap}'), omendb_check('part_length', true);
+SELECT compare('SELECT id, k FROM part_t WHERE length(s) = 4 AND k % 10 > 7', '{index,bitmap,batched}'), omendb_check('part_length', true);

@@ -47,7 +47,7 @@ DROP INDEX prop_omendb, prop_btree;
 SELECT count(count_scan(query, way, method))
 FROM unnest('{"SELECT * FROM prop_t WHERE a = 5","SELECT a, k FROM prop_t WHERE a > 90 ORDER BY a DESC","SELECT a FROM prop_t WHERE a BETWEEN 7 AND 9 AND k > 0","SELECT a, v FROM prop_t WHERE a = ANY (''{1,2,2,NULL,150}'')",
   "SELECT a FROM prop_t WHERE a IS NULL","SELECT * FROM prop_t WHERE a = 1000","SELECT a, k FROM prop_t ORDER BY a, k DESC NULLS LAST","SELECT a FROM prop_t WHERE a = 5 AND a > 6",
-  "SELECT x.n, a FROM generate_series(1, 5) AS x(n), LATERAL (SELECT a FROM prop_t WHERE a = x.n ORDER BY a DESC) AS y"}'::text[]) AS query, unnest('{index,only,bitmap}'::text[]) AS way, unnest('{omendb,btree}'::text[]) AS method
+  "SELECT x.n, a FROM generate_series(1, 5) AS x(n), LATERAL (SELECT a FROM prop_t WHERE a = x.n ORDER BY a DESC) AS y"}'::text[]) AS query, unnest('{index,only,bitmap,batched,batched_only}'::text[]) AS way, unnest('{omendb,btree}'::text[]) AS method
 WHERE way <> 'bitmap' OR query !~ 'ORDER';
 SELECT o.query, o.way, o.scans, o.entries, o.rows, b.scans AS btree_scans, b.entries AS btree_entries, b.rows AS btree_rows
 FROM counted o JOIN counted b USING (query, way)

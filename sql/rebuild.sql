@@ -12,8 +12,8 @@ CREATE INDEX reb_k ON reb_t USING omendb (k);
 CREATE INDEX reb_v ON reb_t USING omendb (v DESC) INCLUDE (k);
 CREATE INDEX reb_kb ON reb_t (k);
 CREATE FUNCTION ask_reb() RETURNS text LANGUAGE sql AS $$
-  SELECT concat_ws('; ', compare('SELECT k, v FROM reb_t WHERE v BETWEEN 100 AND 700'), compare('SELECT k FROM reb_t WHERE k > 0', '{index,bitmap}'),
-    compare('SELECT v FROM reb_t ORDER BY v', '{index,only}', true), nullif(omendb_check('reb_v'::regclass, true)::text || omendb_check('reb_k'::regclass, true)::text, ''))
+  SELECT concat_ws('; ', compare('SELECT k, v FROM reb_t WHERE v BETWEEN 100 AND 700'), compare('SELECT k FROM reb_t WHERE k > 0', '{index,bitmap,batched}'),
+    compare('SELECT v FROM reb_t ORDER BY v', '{index,only,batched,batched_only}', true), nullif(omendb_check('reb_v'::regclass, true)::text || omendb_check('reb_k'::regclass, true)::text, ''))
 $$;
 SELECT ask_reb();
 

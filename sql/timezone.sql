@@ -66,7 +66,7 @@ BEGIN
       FROM unnest('{<,<=,=,>=,>}'::text[]) AS op,
            unnest('{infinity,-infinity,4714-11-24 00:00:00+00 BC,294276-12-31 23:59:59.999999+00}'::text[]) AS edge
     LOOP
-      result := compare(format('SELECT %s FROM local_time WHERE %s', indexed, condition), '{index,bitmap}');
+      result := compare(format('SELECT %s FROM local_time WHERE %s', indexed, condition), '{index,bitmap,batched}');
       queries := queries + 1;
       IF result LIKE 'same, %' THEN
         matches := matches + substring(result FROM '\d+')::bigint;

@@ -10,7 +10,7 @@ CREATE TABLE tx_t (k int8, v int4) WITH (autovacuum_enabled = off);
 INSERT INTO tx_t SELECT n * 7919 % 1009, n FROM generate_series(1, 2000) AS n;
 CREATE INDEX tx_k ON tx_t USING omendb (k);
 CREATE FUNCTION ask_tx() RETURNS text LANGUAGE sql AS $$
-  SELECT concat_ws('; ', compare('SELECT k, v FROM tx_t WHERE k BETWEEN 5 AND 300', '{index,bitmap}'), compare('SELECT k FROM tx_t ORDER BY k', '{index,only}', true),
+  SELECT concat_ws('; ', compare('SELECT k, v FROM tx_t WHERE k BETWEEN 5 AND 300', '{index,bitmap,batched}'), compare('SELECT k FROM tx_t ORDER BY k', '{index,only,batched,batched_only}', true),
     nullif(omendb_check('tx_k'::regclass, true)::text, ''))
 $$;
 
@@ -20,13 +20,13 @@ INSERT INTO tx_t SELECT 50, n FROM generate_series(1, 300) AS n;
 DELETE FROM tx_t WHERE k = 70;
 UPDATE tx_t SET k = k + 1 WHERE k = 90;
 PREPARE TRANSACTION 'omendb_1';
-SELECT compare('SELECT k, v FROM tx_t WHERE k BETWEEN 5 AND 300', '{index,bitmap}');
+SELECT compare('SELECT k, v FROM tx_t WHERE k BETWEEN 5 AND 300', '{index,bitmap,batched}');
 BEGIN;
 INSERT INTO tx_t SELECT 60, n FROM generate_series(1, 300) AS n;
 PREPARE TRANSACTION 'omendb_2';
 SELECT compare('SELECT count(*) FROM tx_t WHERE k = 50'), compare('SELECT count(*) FROM tx_t WHERE k = 60'), compare('SELECT count(*) FROM tx_t WHERE k = 70');
 COMMIT PREPARED 'omendb_1';
-SELECT compare('SELECT v FROM tx_t WHERE k = 50', '{index}'), compare('SELECT v FROM tx_t WHERE k = 60', '{index}'), compare('SELECT v FROM tx_t WHERE k = 70', '{index}');
+SELECT compare('SELECT v FROM tx_t WHERE k = 50', '{index,batched}'), compare('SELECT v FROM tx_t WHERE k = 60', '{index,batched}'), compare('SELECT v FROM tx_t WHERE k = 70', '{index,batched}');
 ROLLBACK PREPARED 'omendb_2';
 SELECT ask_tx();
 BEGIN;
@@ -41,7 +41,7 @@ DROP INDEX tx_kv;
 PREPARE TRANSACTION 'omendb_4';
 ROLLBACK PREPARED 'omendb_4';
 INSERT INTO tx_t VALUES (57, 1);
-SELECT compare('SELECT k, v FROM tx_t WHERE k IN (55, 56, 57)', '{index,bitmap}'), omendb_check('tx_kv', true);
+SELECT compare('SELECT k, v FROM tx_t WHERE k IN (55, 56, 57)', '{index,bitmap,batched}'), omendb_check('tx_kv', true);
 DROP INDEX tx_kv;
 
 -- Subtransactions, one in another, with changes of the index itself.
@@ -85,7 +85,7 @@ BEGIN
     END;
   END LOOP;
 END $$;
-SELECT ask_tx(), compare('SELECT k, v FROM tx_t WHERE k >= 500', '{index,bitmap}');
+SELECT ask_tx(), compare('SELECT k, v FROM tx_t WHERE k >= 500', '{index,bitmap,batched}');
 -- A procedure that commits while it reads.
 CREATE PROCEDURE move_rows() LANGUAGE plpgsql AS $$
 DECLARE

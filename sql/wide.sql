@@ -31,6 +31,6 @@ SELECT omendb_check('wide_all', true), omendb_check('wide_some', true), omendb_c
 DROP INDEX wide_sparse;
 DROP INDEX wide_some;
 ANALYZE wide;
-SELECT compare('SELECT * FROM wide WHERE c1 > 0', '{index,only,bitmap}'), compare('SELECT c1, c2, c32 FROM wide WHERE c1 < 0 AND c2 > 0');
+SELECT compare('SELECT * FROM wide WHERE c1 > 0', '{index,only,bitmap,batched,batched_only}'), compare('SELECT c1, c2, c32 FROM wide WHERE c1 < 0 AND c2 > 0');
 REINDEX INDEX wide_all;
 SELECT omendb_check('wide_all', true);

@@ -176,9 +176,10 @@ bool ScanNode::ReadRows() {
     first_rank_ = static_cast<int32>(taken_);
     while (tids_end_ < batch_size_) {
       if (!HasEntries()) {
-        if (!NextChunk()) break;
-        // What a batch has of several chunks is not told to be dead.
+        if (tids_end_ > 0 && tids_end_ >= batch_size_ / 2) break;
+        // What a batch has of a chunk that is left cannot be told to be dead.
         first_rank_ = tids_end_ == 0 ? 0 : -1;
+        if (!NextChunk()) break;
       }
       const Tid* tids = scan_->entries().tid;
       while (tids_end_ < batch_size_ && taken_ < scan_->entries().count)
@@ -289,7 +290,8 @@ void ScanNode::Explain(List* ancestors, ExplainState* explain) {
   if (!explain->analyze) return;
   if (index_only_) ExplainPropertyUInteger("Heap Fetches", nullptr, heap_fetches_, explain);
   ExplainPropertyUInteger("Batches", nullptr, batches_, explain);
-  ExplainPropertyUInteger("Prefetched Pages", nullptr, rows_.prefetched(), explain);
+  if (rows_.prefetched() > 0 || explain->format != EXPLAIN_FORMAT_TEXT)
+    ExplainPropertyUInteger("Prefetched Pages", nullptr, rows_.prefetched(), explain);
 }
 
 ScanNode* NodeOf(CustomScanState* state) { return reinterpret_cast<ScanNode*>(state); }

@@ -20,16 +20,29 @@ SET bytea_output = 'hex';
 SET max_parallel_workers_per_gather = 0;
 SET jit = off;
 
+-- Plans are PostgreSQL's, unless a test asks for ours.
+SET omendb.enable_scan = off;
+SET omendb.enable_lookup_join = off;
+SET omendb.enable_aggregate = off;
+
 -- Make the planner scan in one way, until the end of the transaction or of the
--- calling function: 'seq', 'index', 'only' (index-only), 'bitmap'.
+-- calling function: 'seq', 'index', 'only' (index-only), 'bitmap', or by Omendb
+-- Scan: 'batched', 'batched_only'.
 CREATE FUNCTION force_scan(way text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  IF way NOT IN ('seq', 'index', 'only', 'bitmap') THEN
+  IF way NOT IN ('seq', 'index', 'only', 'bitmap', 'batched', 'batched_only') THEN
     RAISE EXCEPTION 'unknown kind of scan: %', way;
   END IF;
+  -- What it was before a batched scan was forced in this transaction.
+  IF coalesce(current_setting('compare.cpu_operator_cost', true), '') = '' THEN
+    PERFORM set_config('compare.cpu_operator_cost', current_setting('cpu_operator_cost'), true);
+  END IF;
   PERFORM set_config('enable_seqscan', (way = 'seq')::text, true),
-          set_config('enable_indexscan', (way IN ('index', 'only'))::text, true),
-          set_config('enable_indexonlyscan', (way = 'only')::text, true),
+          set_config('enable_indexscan', (way NOT IN ('seq', 'bitmap'))::text, true),
+          set_config('enable_indexonlyscan', (way IN ('only', 'batched_only'))::text, true),
+          set_config('omendb.enable_scan', (way IN ('batched', 'batched_only'))::text, true),
+          -- What a batch costs, so that one of a single row is no dearer.
+          set_config('cpu_operator_cost', CASE WHEN way LIKE 'batched%' THEN '0' ELSE current_setting('compare.cpu_operator_cost') END, true),
           set_config('enable_bitmapscan', (way = 'bitmap')::text, true),
           set_config('enable_sort', (way IN ('seq', 'bitmap'))::text, true);
 END $$;
@@ -50,6 +63,7 @@ CREATE FUNCTION plan_has(plan text, way text) RETURNS boolean LANGUAGE sql IMMUT
     WHEN 'index' THEN plan ~ '\mIndex Scan\M'
     WHEN 'only' THEN plan ~ '\mIndex Only Scan\M'
     WHEN 'bitmap' THEN plan ~ '\mBitmap Index Scan\M'
+    ELSE plan ~ '\mOmendb Scan\M' AND plan !~ '\mIndex (Only )?Scan\M'
   END
 $$;
 
@@ -64,7 +78,7 @@ $$;
 -- Run a query by a sequential scan and by each of `ways`.  Says 'same, N rows',
 -- or what is wrong: other rows, or a plan that does not scan that way or, for
 -- an `ordered` query, has to sort.
-CREATE FUNCTION compare(query text, ways text[] DEFAULT '{index,only,bitmap}', ordered boolean DEFAULT false)
+CREATE FUNCTION compare(query text, ways text[] DEFAULT '{index,only,bitmap,batched,batched_only}', ordered boolean DEFAULT false)
 RETURNS text LANGUAGE plpgsql
 SET enable_seqscan = on SET enable_indexscan = on SET enable_indexonlyscan = on
 SET enable_bitmapscan = on SET enable_sort = on AS $$
