@@ -21,7 +21,7 @@ namespace omendb::exec {
 namespace {
 
 Plan* PlanScan(PlannerInfo*, RelOptInfo* rel, CustomPath* path, List* tlist, List*, List* plans) {
-  Plan* child = IndexScanOf(linitial_node(Plan, plans));
+  Plan* child = IndexScanOf(static_cast<Plan*>(linitial(plans)));
   CustomScan* scan = makeNode(CustomScan);
   scan->scan.scanrelid = rel->relid;
   scan->scan.plan.targetlist = tlist;

@@ -31,6 +31,9 @@ constexpr const char* kExpected[] = {
     "Parallel Index Only Scan",
     "Index Cond with ANY",
     "Index Cond with a parameter",
+    "Custom Scan (Omendb Scan)",
+    "Custom Scan (Omendb Lookup Join)",
+    "Custom Scan (Omendb Aggregate)",
 };
 
 bool Contains(const std::string& text, const char* what) { return text.find(what) != std::string::npos; }

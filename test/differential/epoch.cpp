@@ -101,6 +101,10 @@ Group Epoch::Settings() {
   for (const char* name : {"enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan", "enable_sort",
                            "enable_material", "enable_memoize", "enable_incremental_sort", "enable_hashagg"})
     if (random_.OneIn(4)) set(std::string(name) + " = off");
+  for (const char* node : {"scan", "lookup_join", "aggregate"})
+    if (random_.OneIn(2)) set("omendb.enable_" + std::string(node) + " = off");
+  // What a batch costs more than a row: without it, our nodes come first.
+  if (random_.OneIn(3)) set("cpu_operator_cost = 0");
   const uint64_t join = random_.Below(5);  // 0..2: the only one
   if (join < 3) {
     // Two ordered indexes, or a sort of one side: what merge joins are made of.

@@ -280,6 +280,19 @@ std::string MinMaxQuery(const Focus& focus, Random& random) {
 
 std::string AggregateQuery(const Focus& focus, Random& random) {
   std::string list = "count(*)";
+  if (random.OneIn(2)) {
+    // What an index can answer.
+    for (const Operand& operand : focus.operands) {
+      const std::string sql = WithAlias(operand.sql, "");
+      if (random.OneIn(2)) list += ", count(" + sql + ")";
+      if (IsInteger(operand.base) && random.OneIn(2))
+        list += std::string(", ") + Pick({"sum(", "avg("}, random) + sql + ")";
+      if (operand.base != Base::kBool && operand.base != Base::kChar && random.OneIn(2))
+        list += std::string(", ") + Pick({"min(", "max("}, random) + sql + ")";
+      if (random.OneIn(2)) break;
+    }
+    return "SELECT " + list + kLoose + From(*focus.table) + RandomWhere(focus, "", random);
+  }
   for (const Operand& operand : focus.operands) {
     const std::string sql = WithAlias(operand.sql, "");
     if (random.OneIn(2)) list += ", count(" + sql + ")";
