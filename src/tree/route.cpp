@@ -150,11 +150,15 @@ bool FindRoute(const Index& index, const Bound& bound, Direction direction, hot:
   return false;
 }
 
-static void PrefetchGuess(const hot::Guess& guess) {
+namespace {
+
+void PrefetchGuess(const hot::Guess& guess) {
   pg::PrefetchBufferHeader(guess.buffer);
   PrefetchPage(guess.buffer);
   hot::PrefetchWords(guess, BufferGetPage(guess.buffer));
 }
+
+}  // namespace
 
 void PrefetchLeaf(const Index& index, const Bound& bound, Direction direction) {
   if (!IsVerified(index.rel, kMetaBlock) || !hot::IsRouted(index.rel)) return;
