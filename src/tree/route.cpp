@@ -10,6 +10,7 @@
 extern "C" {
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/spccache.h"
 }
 
 namespace omendb::tree {
@@ -163,9 +164,13 @@ void PrefetchGuess(const hot::Guess& guess) {
 void PrefetchLeaf(const Index& index, const Bound& bound, Direction direction) {
   if (!IsVerified(index.rel, kMetaBlock) || !hot::IsRouted(index.rel)) return;
   hot::Guess guess;
-  if (hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, &guess) &&
-      BufferIsValid(guess.buffer))
+  if (!hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, &guess)) return;
+  if (BufferIsValid(guess.buffer))
     PrefetchGuess(guess);
+  // The file may be another one of the same name, and shorter.
+  else if (get_tablespace_io_concurrency(index.rel->rd_rel->reltablespace) > 0 &&
+           guess.block < RelationGetNumberOfBlocks(index.rel))
+    PrefetchBuffer(index.rel, MAIN_FORKNUM, guess.block);
 }
 
 Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode) {
