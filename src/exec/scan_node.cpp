@@ -33,8 +33,7 @@ namespace {
 constexpr uint32 kLargestBatch = 512;
 
 // The executor's state of a node.  Everything but the first member is ours.
-class ScanNode {
- public:
+struct ScanNode {
   CustomScanState css;  // must be first
 
   void Begin(EState* estate, int eflags);
@@ -43,7 +42,6 @@ class ScanNode {
   TupleTableSlot* Next();
   void Explain(List* ancestors, ExplainState* explain);
 
- private:
   void Start();
   bool HasEntries() const { return chunks_ == Chunks::kCurrent && taken_ < scan_->entries().count; }
   bool NextChunk();
@@ -75,18 +73,19 @@ class ScanNode {
   // The batch: next_ of count_ is the next to return.
   uint32 next_, count_;
   uint32 batch_size_;
-  Tid tids_[kLargestBatch];
   uint32 tids_begin_, tids_end_;  // of tids_, those whose rows are not yet fetched
   // The batch is entries of the current chunk, from this rank on; else -1.
   int32 first_rank_;
-  // Index only: whether an entry's row is visible.
-  bool visible_[kLargestBatch];
   // Attributes of the index that are wanted, from 0.
   int wanted_count_;
   int wanted_[INDEX_MAX_KEYS];
   Buffer visibility_map_;
 
   uint64 batches_, heap_fetches_;
+
+  // From here on not zeroed when the node is made.
+  Tid tids_[kLargestBatch];
+  bool visible_[kLargestBatch];  // index only: whether an entry's row is visible
 };
 
 static_assert(std::is_trivially_destructible_v<ScanNode>);
@@ -286,7 +285,8 @@ TupleTableSlot* ScanNode::Next() {
 
 void ScanNode::Explain(List* ancestors, ExplainState* explain) {
   ShowIndex(IndexOf(index_scan()), explain);
-  ShowConditions("Index Cond", ConditionsOf(index_scan()), &css.ss.ps, ancestors, explain);
+  ShowConditions("Index Cond", index_only_ ? ConditionsOf(index_scan()) : plan()->custom_exprs, &css.ss.ps, ancestors,
+                 explain);
   if (!explain->analyze) return;
   if (index_only_) ExplainPropertyUInteger("Heap Fetches", nullptr, heap_fetches_, explain);
   ExplainPropertyUInteger("Batches", nullptr, batches_, explain);
@@ -335,7 +335,8 @@ const CustomExecMethods exec_methods = {
 };
 
 extern "C" Node* omendb_create_scan(CustomScan*) {
-  ScanNode* node = static_cast<ScanNode*>(palloc0(sizeof(ScanNode)));
+  ScanNode* node = static_cast<ScanNode*>(palloc(sizeof(ScanNode)));
+  memset(static_cast<void*>(node), 0, offsetof(ScanNode, tids_));
   NodeSetTag(&node->css, T_CustomScanState);
   node->css.methods = &exec_methods;
   return reinterpret_cast<Node*>(node);

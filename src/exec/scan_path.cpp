@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "exec/heap_rows.h"
 
 #include "am/am.h"
@@ -29,6 +31,8 @@ Plan* PlanScan(PlannerInfo*, RelOptInfo* rel, CustomPath* path, List* tlist, Lis
   scan->scan.plan.qual = child->qual;
   child->qual = NIL;
   child->targetlist = NIL;
+  // EXPLAIN shows the conditions; nobody evaluates them.
+  if (!IsIndexOnly(child)) std::swap(scan->custom_exprs, castNode(IndexScan, child)->indexqualorig);
   if (IsIndexOnly(child)) scan->custom_scan_tlist = castNode(IndexOnlyScan, child)->indextlist;
   scan->custom_plans = list_make1(child);
   scan->flags = path->flags;
@@ -46,9 +50,9 @@ const CustomPathMethods path_methods = {"Omendb Scan", omendb_plan_scan, nullptr
 // What an IndexScan costs, less what it costs to come to the table for each row by itself,
 // plus the arrays of a batch.  cpu_tuple_cost stands for all that is done for a row between
 // the index and the qualifications; measured, a batch saves the better part of it
-// (bench/run range_fetch).  So one row is left to the IndexScan, and ten are not.
+// (bench/run range_fetch).  So one row is left to the IndexScan, and two are not.
 void SetCost(CustomPath* path, const IndexPath& replaced) {
-  constexpr double kSavedOfTupleCost = 0.6, kOperatorsABatch = 10;
+  constexpr double kSavedOfTupleCost = 0.6, kOperatorsABatch = 4;
   const double rows = clamp_row_est(replaced.indexinfo->tuples * replaced.indexselectivity);
   path->path.startup_cost = replaced.path.startup_cost;
   path->path.total_cost =
