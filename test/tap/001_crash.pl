@@ -123,7 +123,7 @@ sub complaints
 SET client_min_messages = warning;
 SELECT check_all();
 SELECT must_be_same('SELECT k FROM scattered WHERE k >= 0'),
-  must_be_same('SELECT id FROM scattered WHERE id > 0 ORDER BY id', '{index,only}', true),
+  must_be_same('SELECT id FROM scattered WHERE id > 0 ORDER BY id', '{index,only,batched,batched_only}', true),
   must_be_same('SELECT a, b, k, id FROM scattered WHERE a BETWEEN 10 AND 30'),
   must_be_same('SELECT id FROM queue WHERE id > 0'),
   must_be_same('SELECT t, a FROM queue WHERE t IS NOT NULL'),

@@ -54,7 +54,7 @@ DECLARE
   ids int8;
   total numeric;
 BEGIN
-  FOREACH way IN ARRAY '{index,only,bitmap}'::text[] LOOP
+  FOREACH way IN ARRAY '{index,only,bitmap,batched,batched_only}'::text[] LOOP
     PERFORM force_scan(way);
     SELECT count(*), count(DISTINCT id) INTO n, ids FROM token WHERE id >= 0;
     IF n <> 1000 OR ids <> 1000 THEN
@@ -143,8 +143,8 @@ my @compare_ranges = (
 $repeatable
 SELECT must_be_same(format('SELECT k FROM t WHERE k BETWEEN %s AND %s', :k::int8, :k::int8 + 100000));
 SELECT must_be_same(format('SELECT a, k FROM t WHERE a IN (1, 3, 7) AND k > %s ORDER BY a, k DESC', :k::int8),
-  '{index,only}', true);
-SELECT must_be_same(format('SELECT k FROM t WHERE k < %s ORDER BY k DESC LIMIT 50', :k::int8), '{index,only}', true);
+  '{index,only,batched,batched_only}', true);
+SELECT must_be_same(format('SELECT k FROM t WHERE k < %s ORDER BY k DESC LIMIT 50', :k::int8), '{index,only,batched,batched_only}', true);
 COMMIT;
 END
     # Workers share a scan; a merge join goes back to where it was.
@@ -165,7 +165,7 @@ $repeatable
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_nestloop = off;
 SELECT must_be_same(format('SELECT x.k, y.k FROM t AS x JOIN t AS y USING (a) WHERE x.k BETWEEN %s AND %s AND '
-  'y.k BETWEEN %s AND %s', :k::int8, :k::int8 + 20000, :k::int8, :k::int8 + 30000), '{index,only}');
+  'y.k BETWEEN %s AND %s', :k::int8, :k::int8 + 20000, :k::int8, :k::int8 + 30000), '{index,only,batched,batched_only}');
 COMMIT;
 END
 );
@@ -184,8 +184,8 @@ END
     5 => "$repeatable SELECT must_be_complete(); COMMIT;",
     5 => <<"END",
 $repeatable
-SELECT must_be_same('SELECT id FROM t ORDER BY id LIMIT 100', '{index,only}', true);
-SELECT must_be_same('SELECT id FROM t ORDER BY id DESC LIMIT 100', '{index,only}', true);
+SELECT must_be_same('SELECT id FROM t ORDER BY id LIMIT 100', '{index,only,batched,batched_only}', true);
+SELECT must_be_same('SELECT id FROM t ORDER BY id DESC LIMIT 100', '{index,only,batched,batched_only}', true);
 SELECT must_be_same('SELECT id FROM t WHERE id > 0');
 SELECT must_be_same('SELECT k FROM token WHERE k > 0');
 COMMIT;

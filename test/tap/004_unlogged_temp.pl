@@ -38,12 +38,12 @@ CREATE INDEX made_unlogged_k ON made_unlogged USING omendb (k);
 ALTER TABLE made_unlogged SET UNLOGGED;
 END
 check_all($node, 'unlogged');
-one_answer($node, 'SELECT k, a FROM u WHERE k > 0', 'unlogged', '{index,only}');
+one_answer($node, 'SELECT k, a FROM u WHERE k > 0', 'unlogged', '{index,only,batched,batched_only}');
 
 $node->restart;
 is($node->safe_psql('postgres', 'SELECT count(*) FROM u'), 20000 - 6666 + 1000, 'a clean restart keeps the rows');
 check_all($node, 'unlogged, after a clean restart');
-one_answer($node, 'SELECT k, a FROM u WHERE k > 0', 'unlogged, after a clean restart', '{index,only}');
+one_answer($node, 'SELECT k, a FROM u WHERE k > 0', 'unlogged, after a clean restart', '{index,only,batched,batched_only}');
 
 foreach my $how ('immediate shutdown', 'SIGKILL')
 {
@@ -78,7 +78,7 @@ DELETE FROM temp WHERE a BETWEEN 5000 AND 15000;
 VACUUM temp;
 INSERT INTO temp SELECT spread(n), n FROM generate_series(5000, 12000) AS n;
 SELECT omendb_check('temp_k', true), omendb_check('temp_a', true);
-SELECT compare('SELECT k, a FROM temp WHERE k > 0', '{index,only}'), compare('SELECT a FROM temp WHERE a > 7000');
+SELECT compare('SELECT k, a FROM temp WHERE k > 0', '{index,only,batched,batched_only}'), compare('SELECT a FROM temp WHERE a > 7000');
 BEGIN;
 SAVEPOINT s;
 INSERT INTO temp SELECT spread(n), n FROM generate_series(30000, 32000) AS n;

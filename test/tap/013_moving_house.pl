@@ -13,10 +13,10 @@ use Test::More;
 
 my $count = 9;    # of the indexes that `furnish` makes
 my %questions = (
-    'SELECT k FROM t WHERE k BETWEEN -1000000000000000000 AND 2000000000000000000' => '{index,only,bitmap}',
-    'SELECT a, k FROM t WHERE a BETWEEN 100 AND 500' => '{index,only,bitmap}',
-    'SELECT u FROM t WHERE u > 3.5' => '{index,only,bitmap}',
-    'SELECT a FROM parted WHERE a < 1500' => '{index,only,bitmap}');
+    'SELECT k FROM t WHERE k BETWEEN -1000000000000000000 AND 2000000000000000000' => '{index,only,bitmap,batched,batched_only}',
+    'SELECT a, k FROM t WHERE a BETWEEN 100 AND 500' => '{index,only,bitmap,batched,batched_only}',
+    'SELECT u FROM t WHERE u > 3.5' => '{index,only,bitmap,batched,batched_only}',
+    'SELECT a FROM parted WHERE a < 1500' => '{index,only,bitmap,batched,batched_only}');
 
 # Indexes of many kinds. Splits, deletions and VACUUM leave pages of all kinds behind.
 sub furnish

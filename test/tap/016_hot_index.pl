@@ -89,9 +89,9 @@ END
 \\set k random(0, 900000)
 $repeatable
 SELECT must_be_same(format('SELECT k FROM t WHERE k BETWEEN %s AND %s', :k::int8, :k::int8 + 50000));
-SELECT must_be_same(format('SELECT k FROM t WHERE k < %s ORDER BY k DESC LIMIT 20', :k::int8), '{index,only}', true);
+SELECT must_be_same(format('SELECT k FROM t WHERE k < %s ORDER BY k DESC LIMIT 20', :k::int8), '{index,only,batched,batched_only}', true);
 SELECT must_be_same(format('SELECT a, k FROM t WHERE a = 3 AND k > %s ORDER BY a, k DESC LIMIT 20', :k::int8),
-  '{index,only}', true);
+  '{index,only,batched,batched_only}', true);
 SELECT must_be_same(format('SELECT a, k FROM t WHERE a < 4 AND k > %s', :k::int8), '{index,bitmap}');
 COMMIT;
 END
@@ -101,7 +101,7 @@ END
 $repeatable
 SELECT must_be_same(format('SELECT (SELECT min(k) FROM t WHERE k >= n::int8 * %s %% 1000003)'
   ', (SELECT max(k) FROM t WHERE k < n::int8 * %s %% 1000003) FROM generate_series(1, 50) AS n',
-  :k::int8, :k::int8), '{index,only}');
+  :k::int8, :k::int8), '{index,only,batched,batched_only}');
 COMMIT;
 END
     );

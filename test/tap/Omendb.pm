@@ -63,7 +63,7 @@ END
 
 -- Raises an error unless the answer is the same by every kind of scan.  In a REPEATABLE READ transaction the rows are
 -- the same for all of them, whatever others do meanwhile.
-CREATE FUNCTION must_be_same(query text, ways text[] DEFAULT '{index,only,bitmap}', ordered boolean DEFAULT false)
+CREATE FUNCTION must_be_same(query text, ways text[] DEFAULT '{index,only,bitmap,batched,batched_only}', ordered boolean DEFAULT false)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   outcome text := compare(query, ways, ordered);
@@ -289,7 +289,7 @@ sub min { return $_[0] < $_[1] ? $_[0] : $_[1] }
 sub one_answer
 {
     my ($node, $query, $name, $ways, $ordered) = @_;
-    $ways ||= '{index,only,bitmap}';
+    $ways ||= '{index,only,bitmap,batched,batched_only}';
     $ordered = $ordered ? 'true' : 'false';
     my ($status, $output, $errors) =
       $node->psql('postgres', "SELECT compare(\$q\$$query\$q\$, '$ways', $ordered)");
