@@ -20,7 +20,6 @@ namespace omendb::am {
 
 using core::Bound;
 using core::Direction;
-using core::Direction;
 using core::FloatOrdinal;
 using core::u128;
 
@@ -112,6 +111,34 @@ int Unite(Interval* intervals, int count) {
       intervals[kept++] = next;
   }
   return kept;
+}
+
+// Where a value cuts the ordinals of a column, if that takes no function: a value of the same
+// type, an integer of another width, or a float4 among float8.
+bool CutOf(const KeyColumn& key, Oid subtype, Datum value, Cut* cut) {
+  const u128 limit = OrdinalLimit(key.type);
+  int64 integer;
+  if (subtype == InvalidOid || subtype == key.opcintype) {
+    cut->low = OrdinalOfDatum(key.type, value).ordinal;
+    cut->high = cut->low + 1;
+  } else if (IsIntegerType(key.opcintype) && IntegerOf(subtype, value, &integer)) {
+    // (Other types have integers inside, too: only their own functions know what a comparison of them means.)
+    if (integer < IntegerFromOrdinal(key.type, 0)) {
+      cut->low = cut->high = 0;
+    } else if (integer > IntegerFromOrdinal(key.type, static_cast<uint64>(limit - 1))) {
+      cut->low = cut->high = limit;
+    } else {
+      // In range: the same integer, by the column's own order.
+      cut->low = static_cast<uint64>(integer) - static_cast<uint64>(IntegerFromOrdinal(key.type, 0));
+      cut->high = cut->low + 1;
+    }
+  } else if (key.type == ColumnType::kFloat64 && subtype == FLOAT4OID) {
+    cut->low = core::OrdinalFromDouble(static_cast<double>(DatumGetFloat4(value))).ordinal;
+    cut->high = cut->low + 1;
+  } else {
+    return false;
+  }
+  return true;
 }
 
 // The most intervals that one comparison allows.
@@ -314,29 +341,26 @@ int Quals::IntervalsOf(int column, StrategyNumber strategy, Oid subtype, Datum v
   return found;
 }
 
+bool HasEqualPoint(Oid opcintype, Oid subtype) {
+  return subtype == InvalidOid || subtype == opcintype || (IsIntegerType(opcintype) && IsIntegerType(subtype)) ||
+         (opcintype == FLOAT8OID && subtype == FLOAT4OID);
+}
+
+bool EqualPoint(const KeyColumn& key, Oid subtype, Datum value, uint64* stored) {
+  Cut cut;
+  if (!CutOf(key, subtype, value, &cut)) elog(ERROR, "omendb: no cross-type comparison for type %u", key.opcintype);
+  if (cut.low == cut.high) return false;
+  *stored = key.Stored(static_cast<uint64>(cut.low));
+  return true;
+}
+
 int Quals::Cuts(int column, Oid subtype, Datum value, Cut* cuts) {
   const KeyColumn& key = layout_->key[column];
   const u128 limit = OrdinalLimit(key.type);
   cuts->begin = 0;
   cuts->end = limit;
-  int64 integer;
-  if (subtype == InvalidOid || subtype == key.opcintype) {
-    cuts->low = OrdinalOfDatum(key.type, value).ordinal;
-    cuts->high = cuts->low + 1;
-  } else if (IsIntegerType(key.opcintype) && IntegerOf(subtype, value, &integer)) {
-    // (Other types have integers inside, too: only their own functions know what a comparison of them means.)
-    if (integer < IntegerFromOrdinal(key.type, 0)) {
-      cuts->low = cuts->high = 0;
-    } else if (integer > IntegerFromOrdinal(key.type, static_cast<uint64>(limit - 1))) {
-      cuts->low = cuts->high = limit;
-    } else {
-      // In range: the same integer, by the column's own order.
-      cuts->low = static_cast<uint64>(integer) - static_cast<uint64>(IntegerFromOrdinal(key.type, 0));
-      cuts->high = cuts->low + 1;
-    }
-  } else if (key.type == ColumnType::kFloat64 && subtype == FLOAT4OID) {
-    cuts->low = core::OrdinalFromDouble(static_cast<double>(DatumGetFloat4(value))).ordinal;
-    cuts->high = cuts->low + 1;
+  if (CutOf(key, subtype, value, cuts)) {
+    // no function was needed
   } else if (key.opcintype == TIMESTAMPOID && subtype == TIMESTAMPTZOID) {
     return LocalTimeCuts(DatumGetTimestampTz(value), cuts);
   } else {

@@ -48,6 +48,11 @@ struct CrossTypeComparison {
   FmgrInfo compare;
 };
 
+// Whether at most one ordinal of a column of this type equals a value of the other, and
+// which: EqualPoint returns false if none does.
+bool HasEqualPoint(Oid opcintype, Oid subtype);
+bool EqualPoint(const KeyColumn& key, Oid subtype, Datum value, uint64* stored);
+
 class Quals {
  public:
   // `layout` and `context` must outlive the Quals.

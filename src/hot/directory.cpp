@@ -49,8 +49,9 @@ struct Use {
 };
 
 Use uses[core::kHazards];
-int uses_taken;  // of `uses`, from the first on
-int next_use;    // the one to take for another index
+int uses_taken;      // of `uses`, from the first on
+int next_use;        // the one to take for another index
+uint32 protections;  // counts the changes of what is protected
 bool any_in_use;
 bool registered;
 Slot* claimed;
@@ -82,6 +83,7 @@ bool IsFlushDue(const Use& use) { return GetCurrentStatementStartTimestamp() - u
 
 void LetGo(const Region& region, Use* use) {
   if (use->table == nullptr) return;
+  protections++;
   core::Release(&MyHazards(region)->hazard[use - uses]);
   use->table = nullptr;
   use->version = core::kNoVersion;
@@ -285,6 +287,7 @@ pg_noinline const Table* Acquire(Handle* handle, const pg::FileNode& node) {
   handle->use = static_cast<uint32>(use - uses);
   any_in_use = true;
   use->table = nullptr;
+  protections++;
   use->version = core::Protect(handle->slot->version, &MyHazards(region)->hazard[handle->use]);
   if (use->version == core::kNoVersion) return nullptr;
   const Table* table = reinterpret_cast<const Table*>(AddressOf(region, use->version));
@@ -311,6 +314,7 @@ bool Lookup(Handle* handle, const pg::FileNode& node, const core::Bound& bound, 
     if (table == nullptr) return false;
   }
   guess->table = table;
+  guess->protection = protections;
   guess->position = table->Find(bound, direction, &guess->prefix);
   guess->level = table->level;
   const Target target = table->targets()[guess->position].load(std::memory_order_relaxed);
@@ -318,6 +322,8 @@ bool Lookup(Handle* handle, const pg::FileNode& node, const core::Bound& bound, 
   guess->buffer = TargetBuffer(target);
   return true;
 }
+
+bool IsProtected(const Guess& guess) { return guess.protection == protections; }
 
 void PrefetchWords(const Guess& guess, const char* page) {
   // Of a leaf of some hundred entries, the position that its fences suggest is a line or

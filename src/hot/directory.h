@@ -61,6 +61,7 @@ struct Handle {
 // Where a search may begin.
 struct Guess {
   const Table* table;
+  uint32 protection;  // which of this process's, see IsProtected
   uint32 position;
   uint32 level;
   uint64_t prefix;  // of the bound
@@ -71,9 +72,13 @@ struct Guess {
 // Whether lookups of the index may use the directory.
 bool IsRouted(Relation rel);
 
-// False if there is no table.  The guess holds until the next call.
+// False if there is no table.  The guess holds until the next call; later, if IsProtected.
 bool Lookup(Handle* handle, const pg::FileNode& node, const core::Bound& bound, core::Direction direction,
             Guess* guess);
+
+// Whether the table of a guess is still protected: whoever makes several guesses asks
+// before it gives one to any function below.  Block and buffer are hints in any case.
+bool IsProtected(const Guess& guess);
 
 // Says in which buffer the guessed page was found.
 void RememberBuffer(const Guess& guess, Buffer buffer);

@@ -161,16 +161,21 @@ void PrefetchGuess(const hot::Guess& guess) {
 
 }  // namespace
 
-void PrefetchLeaf(const Index& index, const Bound& bound, Direction direction) {
-  if (!IsVerified(index.rel, kMetaBlock) || !hot::IsRouted(index.rel)) return;
-  hot::Guess guess;
-  if (!hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, &guess)) return;
-  if (BufferIsValid(guess.buffer))
-    PrefetchGuess(guess);
+bool GuessLeaf(const Index& index, const Bound& bound, Direction direction, hot::Guess* guess) {
+  if (!IsVerified(index.rel, kMetaBlock) || !hot::IsRouted(index.rel)) return false;
+  if (!hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, guess)) return false;
+  if (BufferIsValid(guess->buffer))
+    PrefetchGuess(*guess);
   // The file may be another one of the same name, and shorter.
   else if (get_tablespace_io_concurrency(index.rel->rd_rel->reltablespace) > 0 &&
-           guess.block < RelationGetNumberOfBlocks(index.rel))
-    PrefetchBuffer(index.rel, MAIN_FORKNUM, guess.block);
+           guess->block < RelationGetNumberOfBlocks(index.rel))
+    PrefetchBuffer(index.rel, MAIN_FORKNUM, guess->block);
+  return true;
+}
+
+void PrefetchLeaf(const Index& index, const Bound& bound, Direction direction) {
+  hot::Guess guess;
+  GuessLeaf(index, bound, direction, &guess);
 }
 
 Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode) {
@@ -206,7 +211,7 @@ Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode
 
 void EndRoute(const Index& index, const hot::Guess& guess, Buffer leaf, hot::Outcome outcome) {
   if (IndexCache* cache = CacheOf(index.rel)) hot::Count(&cache->route, outcome);
-  if (guess.level > 0) return;
+  if (guess.level > 0 || !hot::IsProtected(guess)) return;
   const NodePage page(BufferGetPage(leaf), index.shape);
   if (outcome == hot::Outcome::kHit)
     RememberLayout(guess, page);

@@ -1,0 +1,535 @@
+#include <new>
+#include <type_traits>
+
+#include "am/layout.h"
+#include "tree/lookup.h"
+
+#include "am/insert_buffer.h"
+#include "am/quals.h"
+#include "exec/heap_rows.h"
+#include "exec/lookup_join.h"
+#include "pg/guard.h"
+
+extern "C" {
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "commands/explain.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "nodes/nodeFuncs.h"
+#include "pgstat.h"
+#include "storage/predicate.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/ruleutils.h"
+}
+
+namespace omendb::exec {
+
+namespace {
+
+// Entries of a key that a semijoin or antijoin reads at first: the first that is visible
+// usually decides.
+constexpr uint32 kFirstMatches = 2;
+
+// A value that a key column must be equal to.
+struct KeyValue {
+  Oid type;
+  int outer_column;  // of which it is, or -1
+  ExprState* expr;   // otherwise
+};
+
+// Rows of the table, of the entries of one Lookup: fetched as they are asked for, in the
+// order of entries, but many at a time.
+class InnerRows {
+ public:
+  void Init(Relation heap, Snapshot snapshot, bool index_only, MemoryContext context) {
+    heap_ = heap;
+    snapshot_ = snapshot;
+    index_only_ = index_only;
+    rows_.Init(heap, snapshot, context);
+    tids_ = nullptr;
+    if (index_only) {
+      tids_ = static_cast<core::Tid*>(MemoryContextAlloc(context, tree::Lookup::kCapacity * sizeof *tids_));
+      rank_ = static_cast<uint32*>(MemoryContextAlloc(context, tree::Lookup::kCapacity * sizeof *rank_));
+    }
+    fetches_ = 0;
+  }
+  void Free() {
+    rows_.Free();
+    if (tids_ != nullptr) {
+      pfree(tids_);
+      pfree(rank_);
+    }
+  }
+
+  // The lookup has read other entries.
+  void Take(const tree::Lookup& lookup) {
+    lookup_ = &lookup;
+    begin_ = end_ = 0;
+    const core::Entries& entries = lookup.entries();
+    count_ = entries.count;
+    if (!index_only_) return;
+    count_ = 0;
+    for (uint32 i = 0; i < entries.count; i++) {
+      rank_[i] = count_;
+      if (!lookup.is_all_visible(i)) tids_[count_++] = entries.tid[i];
+    }
+  }
+
+  // Whether the snapshot sees the row of an entry; and the row, unless the index will do.
+  bool IsVisible(uint32 entry, HeapTuple* row) {
+    if (index_only_ && lookup_->is_all_visible(entry)) {
+      // As if the row had been read.
+      PredicateLockPage(heap_, static_cast<BlockNumber>(core::TidBlock(lookup_->entries().tid[entry])), snapshot_);
+      return true;
+    }
+    const core::Tid* tids = index_only_ ? tids_ : lookup_->entries().tid;
+    const uint32 i = index_only_ ? rank_[entry] : entry;
+    if (i >= end_) {
+      begin_ = i;
+      const uint32 fetched = rows_.Fetch(tids + i, count_ - i);
+      end_ = i + fetched;
+      fetches_ += fetched;
+    }
+    *row = rows_.Row(i - begin_);
+    return *row != nullptr;
+  }
+
+  uint64 fetches() const { return fetches_; }
+  uint64 prefetched() const { return rows_.prefetched(); }
+
+ private:
+  Relation heap_;
+  Snapshot snapshot_;
+  bool index_only_;
+  HeapRows rows_;
+  const tree::Lookup* lookup_;
+  // Of an index-only join: the TIDs of rows that have to be looked at, and how many of
+  // them come before that of an entry.
+  core::Tid* tids_;
+  uint32* rank_;
+  uint32 count_;        // of TIDs
+  uint32 begin_, end_;  // those whose rows are in rows_
+  uint64 fetches_;
+};
+
+class LookupJoin {
+ public:
+  void Begin(CustomScanState* node, EState* estate, int eflags);
+  TupleTableSlot* Next();
+  void Rescan();
+  void End();
+  void Explain(List* ancestors, ExplainState* es);
+
+ private:
+  static constexpr uint32 kMostRows = tree::Lookup::kMostKeys;
+  static constexpr uint32 kNoKey = PG_UINT32_MAX;
+
+  const CustomScan& plan() const { return *castNode(CustomScan, node_->ss.ps.plan); }
+  PlanState* outer() const { return static_cast<PlanState*>(linitial(node_->custom_ps)); }
+
+  void BeginInner();
+  bool NextBatch();
+  bool StoreRow(TupleTableSlot* slot, uint32 row);
+  bool MakeKey(uint32 row, uint64* key);
+  bool NextEntries();
+  bool NextRow();
+  void ShowOuter(uint32 row);
+  bool Matches(InnerRows* rows, const tree::Lookup& lookup, uint32 entry);
+  bool MatchesMore(uint32 key);
+  TupleTableSlot* Emit();
+
+  CustomScanState* node_;
+  Relation heap_, index_;
+  am::Layout layout_;
+  JoinType type_;
+  bool single_match_;
+  bool index_only_;
+  int outer_columns_;
+  int inner_columns_;      // that are needed
+  AttrNumber* attribute_;  // of the table, or of the index
+  int key_columns_;
+  KeyValue* key_value_;
+  ExprState* filter_;
+  MemoryContext context_;        // of the node
+  MemoryContext batch_context_;  // values of the batch's rows that are not in the arrays
+  bool begun_;
+  tree::Lookup lookup_;
+  InnerRows rows_;
+  // For the key that has more entries than a semijoin read at first; when there is one.
+  tree::Lookup* more_lookup_;
+  InnerRows* more_rows_;
+
+  // The batch.
+  uint32 batch_size_;  // of the next
+  bool outer_done_;
+  uint32 row_count_;
+  Datum* values_;  // row by row
+  bool* nulls_;
+  bool* by_value_;  // by column
+  int16* length_;
+  uint64* keys_;  // key by key
+  uint32* key_of_row_;
+  uint32 key_count_;
+
+  // The current row and where in its entries we are.
+  uint32 row_;
+  uint32 key_;
+  uint32 entry_, entry_end_;
+  bool row_begun_;
+  bool matched_;
+
+  uint64 batches_;
+};
+
+static_assert(std::is_trivially_destructible_v<LookupJoin>);
+
+struct LookupJoinState {
+  CustomScanState node;
+  LookupJoin* join;
+};
+
+void LookupJoin::Begin(CustomScanState* node, EState* estate, int eflags) {
+  node_ = node;
+  begun_ = false;
+  context_ = CurrentMemoryContext;
+  index_ = nullptr;
+  node->custom_ps = list_make1(
+      ExecInitNode(const_cast<Plan*>(OuterPlanOf(plan())), estate, eflags & ~EXEC_FLAG_BACKWARD & ~EXEC_FLAG_MARK));
+
+  const List* numbers = static_cast<List*>(linitial(plan().custom_private));
+  type_ = static_cast<JoinType>(list_nth_int(numbers, kJoinType));
+  single_match_ = list_nth_int(numbers, kSingleMatch) != 0;
+  Plan* index_plan = IndexPlanOf(plan());
+  index_only_ = IsA(index_plan, IndexOnlyScan);
+
+  const TupleDesc outer_desc = ExecGetResultType(outer());
+  outer_columns_ = outer_desc->natts;
+  by_value_ = static_cast<bool*>(palloc(static_cast<Size>(Max(outer_columns_, 1)) * sizeof *by_value_));
+  length_ = static_cast<int16*>(palloc(static_cast<Size>(Max(outer_columns_, 1)) * sizeof *length_));
+  for (int c = 0; c < outer_columns_; c++) {
+    by_value_[c] = TupleDescAttr(outer_desc, c)->attbyval;
+    length_[c] = TupleDescAttr(outer_desc, c)->attlen;
+  }
+
+  const List* attributes = static_cast<List*>(lsecond(plan().custom_private));
+  inner_columns_ = list_length(attributes);
+  attribute_ = static_cast<AttrNumber*>(palloc(static_cast<Size>(Max(inner_columns_, 1)) * sizeof *attribute_));
+  for (int c = 0; c < inner_columns_; c++) attribute_[c] = static_cast<AttrNumber>(list_nth_int(attributes, c));
+
+  List* values = static_cast<List*>(lsecond(plan().custom_exprs));
+  const List* types = static_cast<List*>(lthird(plan().custom_private));
+  key_columns_ = list_length(values);
+  key_value_ = static_cast<KeyValue*>(palloc(static_cast<Size>(key_columns_) * sizeof *key_value_));
+  for (int k = 0; k < key_columns_; k++) {
+    Expr* value = static_cast<Expr*>(list_nth(values, k));
+    key_value_[k] = {list_nth_oid(types, k), -1, nullptr};
+    if (IsA(value, Var) && castNode(Var, value)->varno == INDEX_VAR)
+      key_value_[k].outer_column = castNode(Var, value)->varattno - 1;
+    else
+      key_value_[k].expr = ExecInitExpr(value, &node->ss.ps);
+  }
+  filter_ = ExecInitQual(static_cast<List*>(lthird(plan().custom_exprs)), &node->ss.ps);
+
+  const Index table = index_only_ ? castNode(IndexOnlyScan, index_plan)->scan.scanrelid
+                                  : castNode(IndexScan, index_plan)->scan.scanrelid;
+  heap_ = ExecOpenScanRelation(estate, table, eflags);
+  if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
+  index_ = index_open(IndexOf(plan()), exec_rt_fetch(table, estate)->rellockmode);
+}
+
+// Before the first row: what a plan that is never run needs not have.
+void LookupJoin::BeginInner() {
+  const Snapshot snapshot = node_->ss.ps.state->es_snapshot;
+  const MemoryContext old_context = MemoryContextSwitchTo(context_);
+  batch_context_ = AllocSetContextCreate(context_, "omendb lookup join", ALLOCSET_DEFAULT_SIZES);
+  am::MakeLayout(index_, &layout_);
+  lookup_.Init(tree::Index{index_, layout_.shape}, context_);
+  rows_.Init(heap_, snapshot, index_only_, context_);
+  more_lookup_ = nullptr;
+  tree::LookupMode mode;
+  mode.snapshot = snapshot;
+  mode.columns = key_columns_;
+  mode.wanted = 0;
+  if (index_only_) {
+    mode.heap = heap_;
+    for (int c = 0; c < inner_columns_; c++) {
+      const int a = attribute_[c] - 1;
+      mode.wanted |= UINT64CONST(1) << layout_.ColumnOf(a);
+      if (a < layout_.key_columns() && layout_.key[a].residue >= 0)
+        mode.wanted |= UINT64CONST(1) << layout_.key[a].residue;
+    }
+  } else {
+    mode.heap = nullptr;
+  }
+  mode.skip_killed = !TransactionStartedDuringRecovery();
+  mode.most = type_ == JOIN_SEMI || type_ == JOIN_ANTI ? kFirstMatches : 0;
+  lookup_.Begin(mode);
+  const Size columns = static_cast<Size>(Max(outer_columns_, 1));
+  values_ = static_cast<Datum*>(palloc(kMostRows * columns * sizeof *values_));
+  nulls_ = static_cast<bool*>(palloc(kMostRows * columns * sizeof *nulls_));
+  keys_ = static_cast<uint64*>(palloc(kMostRows * static_cast<Size>(key_columns_) * sizeof *keys_));
+  key_of_row_ = static_cast<uint32*>(palloc(kMostRows * sizeof *key_of_row_));
+  MemoryContextSwitchTo(old_context);
+  batches_ = 0;
+  begun_ = true;
+  Rescan();
+}
+
+void LookupJoin::Rescan() {
+  if (!begun_) return;
+  batch_size_ = 1;
+  outer_done_ = false;
+  row_count_ = row_ = 0;
+  row_begun_ = false;
+  entry_ = entry_end_ = 0;
+  MemoryContextReset(batch_context_);
+  lookup_.Start(nullptr, 0);
+  am::FlushInserts(index_);
+}
+
+void LookupJoin::End() {
+  ExecEndNode(outer());
+  if (begun_) {
+    lookup_.Free();
+    rows_.Free();
+    if (more_lookup_ != nullptr) {
+      more_lookup_->Free();
+      more_rows_->Free();
+    }
+    MemoryContextDelete(batch_context_);
+  }
+  if (index_ != nullptr) index_close(index_, NoLock);
+}
+
+bool LookupJoin::StoreRow(TupleTableSlot* slot, uint32 row) {
+  slot_getallattrs(slot);
+  Datum* values = values_ + row * static_cast<Size>(outer_columns_);
+  bool* nulls = nulls_ + row * static_cast<Size>(outer_columns_);
+  bool copied = false;
+  for (int c = 0; c < outer_columns_; c++) {
+    nulls[c] = slot->tts_isnull[c];
+    values[c] = slot->tts_values[c];
+    if (by_value_[c] || nulls[c]) continue;
+    const MemoryContext old_context = MemoryContextSwitchTo(batch_context_);
+    values[c] = datumCopy(values[c], false, length_[c]);
+    MemoryContextSwitchTo(old_context);
+    copied = true;
+  }
+  return copied;
+}
+
+// The stored ordinals that entries must have for a row of the outer side; false if none can.
+bool LookupJoin::MakeKey(uint32 row, uint64* key) {
+  const Datum* values = values_ + row * static_cast<Size>(outer_columns_);
+  const bool* nulls = nulls_ + row * static_cast<Size>(outer_columns_);
+  bool shown = false;
+  for (int k = 0; k < key_columns_; k++) {
+    Datum value;
+    bool isnull;
+    if (key_value_[k].outer_column >= 0) {
+      value = values[key_value_[k].outer_column];
+      isnull = nulls[key_value_[k].outer_column];
+    } else {
+      ExprContext* context = node_->ss.ps.ps_ExprContext;
+      if (!shown) ResetExprContext(context);
+      if (!shown) ShowOuter(row);
+      shown = true;
+      value = ExecEvalExprSwitchContext(key_value_[k].expr, context, &isnull);
+    }
+    if (isnull) return false;
+    const am::KeyColumn& column = layout_.key[k];
+    if (likely(key_value_[k].type == column.opcintype))
+      key[k] = column.Stored(am::OrdinalOfDatum(column.type, value).ordinal);
+    else if (!am::EqualPoint(column, key_value_[k].type, value, &key[k]))
+      return false;
+  }
+  return true;
+}
+
+// Takes the next rows of the outer side; false if there are none.
+bool LookupJoin::NextBatch() {
+  if (outer_done_) return false;
+  MemoryContextReset(batch_context_);
+  const Size limit = static_cast<Size>(work_mem) * 1024;
+  row_count_ = key_count_ = 0;
+  while (row_count_ < batch_size_) {
+    TupleTableSlot* slot = ExecProcNode(outer());
+    if (TupIsNull(slot)) {
+      outer_done_ = true;
+      break;
+    }
+    const uint32 row = row_count_++;
+    if (StoreRow(slot, row) && MemoryContextMemAllocated(batch_context_, false) > limit) break;
+  }
+  for (uint32 row = 0; row < row_count_; row++) {
+    const bool has_key = MakeKey(row, keys_ + key_count_ * static_cast<Size>(key_columns_));
+    key_of_row_[row] = has_key ? key_count_++ : kNoKey;
+  }
+  if (batch_size_ < kMostRows) batch_size_ *= 2;
+  if (row_count_ == 0) return false;
+  batches_++;
+  lookup_.Start(keys_, key_count_);
+  row_ = 0;
+  row_begun_ = false;
+  for (uint32 key = 0; key < key_count_; key++) pgstat_count_index_scan(index_);
+  return true;
+}
+
+bool LookupJoin::NextEntries() {
+  if (!lookup_.Read()) return false;
+  rows_.Take(lookup_);
+  pgstat_count_index_tuples(index_, lookup_.entries().count);
+  return true;
+}
+
+void LookupJoin::ShowOuter(uint32 row) {
+  TupleTableSlot* slot = node_->ss.ss_ScanTupleSlot;
+  ExecClearTuple(slot);
+  const Size first = row * static_cast<Size>(outer_columns_);
+  for (int c = 0; c < outer_columns_; c++) {
+    slot->tts_values[c] = values_[first + static_cast<Size>(c)];
+    slot->tts_isnull[c] = nulls_[first + static_cast<Size>(c)];
+  }
+  for (int c = outer_columns_; c < slot->tts_tupleDescriptor->natts; c++) slot->tts_isnull[c] = true;
+  ExecStoreVirtualTuple(slot);
+  node_->ss.ps.ps_ExprContext->ecxt_scantuple = slot;
+}
+
+// Whether an entry is of a row that joins with the current one, whose columns then are beside its.
+bool LookupJoin::Matches(InnerRows* rows, const tree::Lookup& lookup, uint32 entry) {
+  HeapTuple row;
+  if (!rows->IsVisible(entry, &row)) return false;
+  TupleTableSlot* slot = node_->ss.ss_ScanTupleSlot;
+  Datum* values = slot->tts_values + outer_columns_;
+  bool* nulls = slot->tts_isnull + outer_columns_;
+  if (index_only_) {
+    for (int c = 0; c < inner_columns_; c++)
+      values[c] = am::AttributeOf(layout_, lookup.entries(), entry, attribute_[c] - 1, &nulls[c]);
+  } else {
+    pgstat_count_heap_fetch(index_);
+    for (int c = 0; c < inner_columns_; c++)
+      values[c] = heap_getattr(row, attribute_[c], RelationGetDescr(heap_), &nulls[c]);
+  }
+  if (filter_ == nullptr) return true;
+  ExprContext* context = node_->ss.ps.ps_ExprContext;
+  ResetExprContext(context);
+  if (ExecQual(filter_, context)) return true;
+  InstrCountFiltered2(&node_->ss.ps, 1);
+  return false;
+}
+
+// Begins with the next row of the outer side; false if there is none.
+bool LookupJoin::NextRow() {
+  if (row_begun_) row_++;
+  if (row_ >= row_count_ && !NextBatch()) return false;
+  row_begun_ = true;
+  matched_ = false;
+  key_ = key_of_row_[row_];
+  entry_ = entry_end_ = 0;
+  if (key_ != kNoKey) {
+    if (key_ >= lookup_.end_key()) NextEntries();
+    entry_ = lookup_.begin_of(key_);
+    entry_end_ = lookup_.end_of(key_);
+  }
+  ShowOuter(row_);
+  return true;
+}
+
+// Of a semijoin or antijoin: whether a key's other entries have a match.
+bool LookupJoin::MatchesMore(uint32 key) {
+  (void)key;
+  return false;
+}
+
+// The joined row as the plan above wants it; null if it does not pass.
+TupleTableSlot* LookupJoin::Emit() {
+  ExprContext* context = node_->ss.ps.ps_ExprContext;
+  ResetExprContext(context);
+  if (node_->ss.ps.qual != nullptr && !ExecQual(node_->ss.ps.qual, context)) {
+    InstrCountFiltered1(&node_->ss.ps, 1);
+    return nullptr;
+  }
+  return node_->ss.ps.ps_ProjInfo != nullptr ? ExecProject(node_->ss.ps.ps_ProjInfo) : node_->ss.ss_ScanTupleSlot;
+}
+
+TupleTableSlot* LookupJoin::Next() {
+  if (unlikely(!begun_)) BeginInner();
+  for (;;) {
+    if (entry_ < entry_end_) {
+      if (!Matches(&rows_, lookup_, entry_++)) continue;
+      matched_ = true;
+      if (single_match_) entry_ = entry_end_;
+      if (type_ == JOIN_ANTI) continue;
+      if (TupleTableSlot* slot = Emit()) return slot;
+      continue;
+    }
+    if (!NextRow()) return nullptr;
+  }
+}
+
+void LookupJoin::Explain(List* ancestors, ExplainState* es) {
+  (void)ancestors;
+  (void)es;
+}
+
+// --- ---
+
+LookupJoin* JoinOf(CustomScanState* node) { return reinterpret_cast<LookupJoinState*>(node)->join; }
+
+extern "C" {
+
+void omendb_begin_lookup_join(CustomScanState* node, EState* estate, int eflags) {
+  pg::Guarded([&] { JoinOf(node)->Begin(node, estate, eflags); });
+}
+TupleTableSlot* omendb_exec_lookup_join(CustomScanState* node) {
+  return pg::Guarded([&] { return JoinOf(node)->Next(); });
+}
+void omendb_end_lookup_join(CustomScanState* node) {
+  pg::Guarded([&] { JoinOf(node)->End(); });
+}
+void omendb_rescan_lookup_join(CustomScanState* node) {
+  pg::Guarded([&] {
+    PlanState* outer = static_cast<PlanState*>(linitial(node->custom_ps));
+    if (node->ss.ps.chgParam != nullptr) UpdateChangedParamSet(outer, node->ss.ps.chgParam);
+    if (outer->chgParam == nullptr) ExecReScan(outer);
+    JoinOf(node)->Rescan();
+  });
+}
+void omendb_explain_lookup_join(CustomScanState* node, List* ancestors, ExplainState* es) {
+  pg::Guarded([&] { JoinOf(node)->Explain(ancestors, es); });
+}
+}
+
+const CustomExecMethods exec_methods = {
+    kLookupJoinName,
+    omendb_begin_lookup_join,
+    omendb_exec_lookup_join,
+    omendb_end_lookup_join,
+    omendb_rescan_lookup_join,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    omendb_explain_lookup_join,
+};
+
+}  // namespace
+
+Node* CreateLookupJoinState(CustomScan*) {
+  LookupJoinState* state = static_cast<LookupJoinState*>(palloc0(sizeof(LookupJoinState)));
+  NodeSetTag(state, T_CustomScanState);
+  state->node.methods = &exec_methods;
+  state->join = new (palloc(sizeof(LookupJoin))) LookupJoin;
+  return reinterpret_cast<Node*>(state);
+}
+
+}  // namespace omendb::exec

@@ -1,0 +1,234 @@
+#include "tree/lookup.h"
+
+#include "tree/index_cache.h"
+#include "tree/killed.h"
+
+#include "pg/compat.h"
+
+extern "C" {
+#include "access/visibilitymap.h"
+#include "miscadmin.h"
+#include "storage/predicate.h"
+#include "utils/memutils.h"
+}
+
+namespace omendb::tree {
+
+using core::Bound;
+using core::Direction;
+using core::Tid;
+
+namespace {
+
+// Blocks of a table that a page of its visibility map has.
+constexpr BlockNumber kBlocksPerMapPage =
+    (BLCKSZ - MAXALIGN(SizeOfPageHeaderData)) * BITS_PER_BYTE / BITS_PER_HEAPBLOCK;
+
+void InitBound(int columns, Bound::Tail tail, Bound* bound) {
+  bound->columns = columns;
+  bound->with_tid = false;
+  bound->tail = tail;
+  for (int c = 0; c < columns; c++) bound->key.cls[c] = core::kValue;
+}
+
+}  // namespace
+
+void Lookup::Init(const Index& index, MemoryContext context) {
+  index_ = index;
+  context_ = context;
+  const Shape& shape = index.shape;
+  begin_ = static_cast<uint32*>(MemoryContextAlloc(context, (kMostKeys + 1) * sizeof *begin_));
+  cut_ = static_cast<bool*>(MemoryContextAlloc(context, kMostKeys * sizeof *cut_));
+  all_visible_ = static_cast<bool*>(MemoryContextAlloc(context, kCapacity * sizeof *all_visible_));
+  void* memory = MemoryContextAlloc(context, core::EntriesBytes(kCapacity, shape.value_columns, false));
+  core::LayOutEntries(&entries_, memory, kCapacity, shape.key_columns, shape.value_columns, false);
+  for (int c = 0; c < shape.value_columns; c++) {
+    for (uint32 i = 0; i < kCapacity; i++) entries_.cls[c][i] = core::kValue;
+    entries_.all_value |= UINT64CONST(1) << c;
+  }
+  for (Buffer& page : map_page_) page = InvalidBuffer;
+  reader_.Init(index, context);
+  key_count_ = end_key_ = 0;
+  continues_ = false;
+}
+
+void Lookup::Free() {
+  reader_.Free();
+  pfree(begin_);
+  pfree(cut_);
+  pfree(all_visible_);
+  pfree(entries_.value[0]);
+}
+
+void Lookup::Begin(const LookupMode& mode) {
+  mode_ = mode;
+  InitBound(mode.columns, Bound::kBefore, &ahead_low_);
+  InitBound(mode.columns, Bound::kBefore, &low_);
+  InitBound(mode.columns, Bound::kAfter, &high_);
+  Start(nullptr, 0);
+}
+
+void Lookup::Start(const uint64* keys, uint32 n) {
+  keys_ = keys;
+  key_count_ = n;
+  guessed_ = first_key_ = end_key_ = 0;
+  continues_ = false;
+}
+
+void Lookup::SetKey(uint32 key, Bound* bound) const {
+  const uint64* ordinals = keys_ + static_cast<Size>(key) * static_cast<Size>(mode_.columns);
+  for (int c = 0; c < mode_.columns; c++) bound->key.ordinal[c] = ordinals[c];
+}
+
+// Looks for the leaf of a key that comes soon.
+void Lookup::Guess(uint32 key) {
+  Ahead& ahead = ahead_[key % kAhead];
+  SetKey(key, &ahead_low_);
+  ahead.found = GuessLeaf(index_, ahead_low_, Direction::kForward, &ahead.guess) && ahead.guess.level == 0;
+}
+
+bool Lookup::Read() {
+  first_key_ = continues_ ? end_key_ - 1 : end_key_;
+  entries_.count = 0;
+  uint32 key = first_key_;
+  for (; key < key_count_; key++) {
+    if (entries_.count + kRoom > kCapacity) break;
+    while (guessed_ < key_count_ && guessed_ < key + kAhead) Guess(guessed_++);
+    begin_[key - first_key_] = entries_.count;
+    cut_[key - first_key_] = false;
+    if (!continues_) {
+      CHECK_FOR_INTERRUPTS();
+      SetKey(key, &low_);
+      SetKey(key, &high_);
+      if (likely(ReadDirectly(key))) continue;
+      reader_.Rewind(ReadMode{mode_.snapshot, mode_.wanted, mode_.heap != nullptr, mode_.skip_killed});
+      next_ = low_;
+      continues_ = true;
+    }
+    if (!ReadOn(key)) {
+      key++;
+      break;
+    }
+    continues_ = false;
+  }
+  ReleaseMapPages();
+  reader_.DropPin();
+  end_key_ = key;
+  begin_[end_key_ - first_key_] = entries_.count;
+  return end_key_ > first_key_;
+}
+
+// Reads the entries of a key where the hot index says that they are.  False if they are
+// not there, or there are others elsewhere, or many.
+bool Lookup::ReadDirectly(uint32 key) {
+  const Ahead& ahead = ahead_[key % kAhead];
+  const hot::Guess& guess = ahead.guess;
+  if (!ahead.found || !BufferIsValid(guess.buffer)) return false;
+  if (!pg::PinRecentBuffer(index_.rel, guess.block, guess.buffer)) return false;
+  const Buffer buffer = guess.buffer;
+  LockBuffer(buffer, BUFFER_LOCK_SHARE);
+  const Page raw = BufferGetPage(buffer);
+  // As GetGuessedPage does.
+  if (unlikely(PageIsNew(raw))) {
+    ReleasePage(buffer);
+    return false;
+  }
+  if (unlikely(!IsVerified(index_.rel, guess.block))) RememberVerified(index_.rel, guess.block);
+  const NodePage page(raw, index_.shape);
+  if (unlikely(!IsLandingFor(index_, raw, low_, Direction::kForward, 0))) {
+    ReleasePage(buffer);
+    return false;
+  }
+  PageRange range = FindRange(page, low_, high_);
+  if (unlikely(mode_.most != 0 && range.base_end - range.base_begin > mode_.most)) {
+    range.base_end = range.base_begin + mode_.most;
+    range.delta_end = range.delta_begin;
+    cut_[key - first_key_] = true;
+  } else if (unlikely(range.size() > kMostDirect || page.node().BoundIsRight(high_, Direction::kBackward))) {
+    ReleasePage(buffer);
+    return false;
+  }
+  pg::CheckOldSnapshot(mode_.snapshot, index_.rel, raw);
+  PredicateLockPage(index_.rel, guess.block, mode_.snapshot);
+  const uint32 first = entries_.count;
+  if (range.size() > 0) Collect(page, raw, range);
+  EndRoute(index_, guess, buffer, hot::Outcome::kHit);
+  if (mode_.heap == nullptr) {
+    ReleasePage(buffer);
+  } else {
+    // While the leaf is pinned, no TID of it is given to another row.
+    LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+    AskVisibilityMap(first);
+    ReleaseBuffer(buffer);
+  }
+  return true;
+}
+
+// Appends the entries of a range of a locked leaf: base and delta one after the other, as
+// nobody asks for an order among those of a key.
+void Lookup::Collect(const NodePage& page, Page raw, const PageRange& range) {
+  const bool ask_killed = mode_.skip_killed && unlikely(MayHaveKilled(raw));
+  uint32 at = entries_.count;
+  if (likely(!ask_killed)) {
+    if (range.base_begin < range.base_end)
+      page.node().Decode(range.base_begin, range.base_end, mode_.wanted, &entries_, at);
+    at += range.base_end - range.base_begin;
+  } else {
+    KilledHints hints(raw);
+    for (uint32 i = range.base_begin; i < range.base_end; i++)
+      if (!hints.IsKilled(i)) page.node().Decode(i, i + 1, mode_.wanted, &entries_, at++);
+  }
+  for (uint32 rank = range.delta_begin; rank < range.delta_end; rank++) {
+    if (ask_killed && KilledHints(raw).IsKilled(page.node().count() + page.DeltaSlotAt(rank))) continue;
+    Entry entry;
+    page.DeltaEntryAt(rank, &entry);
+    for (int c = 0; c < index_.shape.value_columns; c++) {
+      entries_.value[c][at] = entry.value[c];
+      entries_.cls[c][at] = entry.cls[c];
+      if (entry.cls[c] != core::kValue) entries_.all_value &= ~(UINT64CONST(1) << c);
+    }
+    entries_.tid[at++] = entry.tid;
+  }
+  entries_.count = at;
+}
+
+// Reads on as a scan does; false if there is no room for what is left.
+bool Lookup::ReadOn(uint32 key) {
+  const uint32 first = entries_.count;
+  do {
+    if (entries_.count + kRoom > kCapacity) return false;
+    CHECK_FOR_INTERRUPTS();
+    reader_.ReadForward(next_, high_);
+    const uint32 begin = entries_.count;
+    const core::Entries& read = reader_.entries();
+    for (uint32 i = 0; i < read.count; i++) {
+      core::CopyEntry(&entries_, begin + i, read, i);
+    }
+    entries_.count += read.count;
+    entries_.all_value &= read.all_value;
+    if (mode_.heap != nullptr) AskVisibilityMap(begin);
+    if (reader_.done()) return true;
+    next_ = reader_.next();
+  } while (mode_.most == 0 || entries_.count - first < mode_.most);
+  cut_[key - first_key_] = true;
+  return true;
+}
+
+// Of the entries from `first` on, whose leaf is pinned.
+void Lookup::AskVisibilityMap(uint32 first) {
+  for (uint32 i = first; i < entries_.count; i++) {
+    const BlockNumber block = static_cast<BlockNumber>(core::TidBlock(entries_.tid[i]));
+    Buffer* page = &map_page_[block / kBlocksPerMapPage % kMapPages];
+    all_visible_[i] = (visibilitymap_get_status(mode_.heap, block, page) & VISIBILITYMAP_ALL_VISIBLE) != 0;
+  }
+}
+
+void Lookup::ReleaseMapPages() {
+  if (mode_.heap == nullptr) return;
+  for (Buffer& page : map_page_) {
+    if (BufferIsValid(page)) ReleaseBuffer(page);
+    page = InvalidBuffer;
+  }
+}
+
+}  // namespace omendb::tree

@@ -1,0 +1,112 @@
+// Entries that begin with given values, of many keys at a time.
+//
+// One by one, a lookup waits for the memory of its leaf: header of the buffer, of the page,
+// keys, TIDs.  Many at a time, the waits overlap: the hot index names the leaves of the next
+// few keys, and what will be read there is fetched while the current one is searched.
+// Nearly every lookup ends in the leaf that was named; the others go the way of a scan
+// (LeafReader).
+#ifndef OMENDB_TREE_LOOKUP_H
+#define OMENDB_TREE_LOOKUP_H
+
+#include <type_traits>
+
+#include "tree/route.h"
+#include "tree/search.h"
+
+namespace omendb::tree {
+
+struct LookupMode {
+  Snapshot snapshot;
+  // How many of the index's key columns a key has.
+  int columns;
+  // Bit c: the caller wants value column c of the entries.
+  uint64 wanted;
+  // Of an index-only lookup: the table whose visibility map is asked about each entry.
+  // Otherwise null.
+  Relation heap;
+  // Leave out entries that are known to be dead to everybody.
+  bool skip_killed;
+  // Read about so many entries of a key and leave the others; 0: read all.
+  uint32 most;
+};
+
+class Lookup {
+ public:
+  // Once, before all else.  Its arrays live in `context`.
+  void Init(const Index& index, MemoryContext context);
+  void Free();
+  void Begin(const LookupMode& mode);
+
+  // Takes n keys, mode.columns stored ordinals each, that stay where they are.
+  void Start(const uint64* keys, uint32 n);
+  // Reads the entries of the next keys, at least a part of those of one; false if there is
+  // no key left.  No page stays pinned.
+  bool Read();
+
+  // What was read last: all entries of keys [first_key(), end_key()), but for those of the
+  // first that the last Read had, and, if continues(), of the last that the next will have.
+  uint32 first_key() const { return first_key_; }
+  uint32 end_key() const { return end_key_; }
+  bool continues() const { return continues_; }
+  uint32 begin_of(uint32 key) const { return begin_[key - first_key_]; }
+  uint32 end_of(uint32 key) const { return begin_[key - first_key_ + 1]; }
+  // Whether mode.most left entries of the key.
+  bool is_cut(uint32 key) const { return cut_[key - first_key_]; }
+  const core::Entries& entries() const { return entries_; }
+  // Of an index-only lookup: whether the entry's row is visible to everybody.
+  bool is_all_visible(uint32 i) const { return all_visible_[i]; }
+
+  // Most keys of a Start, and entries of a Read.
+  static constexpr uint32 kMostKeys = 1024;
+  static constexpr uint32 kCapacity = 2048;
+
+ private:
+  // Keys whose leaves are fetched ahead; a power of two.
+  static constexpr uint32 kAhead = 8;
+  // Entries of a key that are read without a LeafReader, and those of a Read: there must
+  // be room for what a LeafReader returns.
+  static constexpr uint32 kMostDirect = 256;
+  static constexpr uint32 kRoom = 512;
+
+  // Pages of the visibility map that are pinned during a Read.
+  static constexpr uint32 kMapPages = 8;
+
+  struct Ahead {
+    hot::Guess guess;
+    bool found;
+  };
+
+  void SetKey(uint32 key, core::Bound* bound) const;
+  void Guess(uint32 key);
+  bool ReadDirectly(uint32 key);
+  void Collect(const NodePage& page, Page raw, const PageRange& range);
+  bool ReadOn(uint32 key);
+  void AskVisibilityMap(uint32 first);
+  void ReleaseMapPages();
+
+  Index index_;
+  MemoryContext context_;
+  LookupMode mode_;
+  const uint64* keys_;
+  uint32 key_count_;
+  uint32 guessed_;  // keys whose leaves were asked for
+  Ahead ahead_[kAhead];
+  core::Bound ahead_low_, low_, high_;
+
+  uint32 first_key_, end_key_;
+  bool continues_;
+  core::Bound next_;  // where the key that continues goes on
+  uint32* begin_;     // per key of the Read
+  bool* cut_;
+  core::Entries entries_;
+  bool* all_visible_;
+  LeafReader reader_;
+  Buffer map_page_[kMapPages];
+};
+
+// It lives in palloc'd memory and in frames that ereport leaves.
+static_assert(std::is_trivially_destructible_v<Lookup>);
+
+}  // namespace omendb::tree
+
+#endif  // OMENDB_TREE_LOOKUP_H
