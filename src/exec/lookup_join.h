@@ -34,6 +34,12 @@ inline Oid IndexOf(const CustomScan& plan) {
   return IsA(scan, IndexOnlyScan) ? castNode(IndexOnlyScan, scan)->indexid : castNode(IndexScan, scan)->indexid;
 }
 
+inline Index TableOf(const CustomScan& plan) {
+  Plan* scan = IndexPlanOf(plan);
+  return IsA(scan, IndexOnlyScan) ? castNode(IndexOnlyScan, scan)->scan.scanrelid
+                                  : castNode(IndexScan, scan)->scan.scanrelid;
+}
+
 // lookup_join_node.cpp
 Node* CreateLookupJoinState(CustomScan* plan);
 

@@ -18,6 +18,7 @@ extern "C" {
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "pgstat.h"
 #include "storage/predicate.h"
@@ -47,17 +48,17 @@ struct KeyValue {
 // order of entries, but many at a time.
 class InnerRows {
  public:
-  void Init(Relation heap, Snapshot snapshot, bool index_only, MemoryContext context) {
+  void Init(Relation heap, PlanState* node, bool index_only, MemoryContext context) {
     heap_ = heap;
-    snapshot_ = snapshot;
+    node_ = node;
+    snapshot_ = node->state->es_snapshot;
     index_only_ = index_only;
-    rows_.Init(heap, snapshot, context);
+    rows_.Init(heap, snapshot_, context);
     tids_ = nullptr;
     if (index_only) {
       tids_ = static_cast<core::Tid*>(MemoryContextAlloc(context, tree::Lookup::kCapacity * sizeof *tids_));
       rank_ = static_cast<uint32*>(MemoryContextAlloc(context, tree::Lookup::kCapacity * sizeof *rank_));
     }
-    fetches_ = 0;
   }
   void Free() {
     rows_.Free();
@@ -92,19 +93,18 @@ class InnerRows {
     const uint32 i = index_only_ ? rank_[entry] : entry;
     if (i >= end_) {
       begin_ = i;
-      const uint32 fetched = rows_.Fetch(tids + i, count_ - i);
-      end_ = i + fetched;
-      fetches_ += fetched;
+      end_ = i + rows_.Fetch(tids + i, count_ - i);
+      InstrCountTuples2(node_, end_ - begin_);
     }
     *row = rows_.Row(i - begin_);
     return *row != nullptr;
   }
 
-  uint64 fetches() const { return fetches_; }
   uint64 prefetched() const { return rows_.prefetched(); }
 
  private:
   Relation heap_;
+  PlanState* node_;
   Snapshot snapshot_;
   bool index_only_;
   HeapRows rows_;
@@ -115,7 +115,6 @@ class InnerRows {
   uint32* rank_;
   uint32 count_;        // of TIDs
   uint32 begin_, end_;  // those whose rows are in rows_
-  uint64 fetches_;
 };
 
 class LookupJoin {
@@ -124,7 +123,7 @@ class LookupJoin {
   TupleTableSlot* Next();
   void Rescan();
   void End();
-  void Explain(List* ancestors, ExplainState* es);
+  void Explain(List* ancestors, ExplainState* es) const;
 
  private:
   static constexpr uint32 kMostRows = tree::Lookup::kMostKeys;
@@ -134,15 +133,19 @@ class LookupJoin {
   PlanState* outer() const { return static_cast<PlanState*>(linitial(node_->custom_ps)); }
 
   void BeginInner();
+  tree::LookupMode ModeOf(uint32 most) const;
   bool NextBatch();
   bool StoreRow(TupleTableSlot* slot, uint32 row);
   bool MakeKey(uint32 row, uint64* key);
-  bool NextEntries();
+  void NextEntries();
   bool NextRow();
   void ShowOuter(uint32 row);
   bool Matches(InnerRows* rows, const tree::Lookup& lookup, uint32 entry);
-  bool MatchesMore(uint32 key);
+  bool NextEntriesOfRow();
+  bool MatchesMore();
+  void HideInner();
   TupleTableSlot* Emit();
+  void ExplainQual(const char* label, const List* qual, List* ancestors, ExplainState* es) const;
 
   CustomScanState* node_;
   Relation heap_, index_;
@@ -236,8 +239,7 @@ void LookupJoin::Begin(CustomScanState* node, EState* estate, int eflags) {
   }
   filter_ = ExecInitQual(static_cast<List*>(lthird(plan().custom_exprs)), &node->ss.ps);
 
-  const Index table = index_only_ ? castNode(IndexOnlyScan, index_plan)->scan.scanrelid
-                                  : castNode(IndexScan, index_plan)->scan.scanrelid;
+  const Index table = TableOf(plan());
   heap_ = ExecOpenScanRelation(estate, table, eflags);
   if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
   index_ = index_open(IndexOf(plan()), exec_rt_fetch(table, estate)->rellockmode);
@@ -245,31 +247,13 @@ void LookupJoin::Begin(CustomScanState* node, EState* estate, int eflags) {
 
 // Before the first row: what a plan that is never run needs not have.
 void LookupJoin::BeginInner() {
-  const Snapshot snapshot = node_->ss.ps.state->es_snapshot;
   const MemoryContext old_context = MemoryContextSwitchTo(context_);
   batch_context_ = AllocSetContextCreate(context_, "omendb lookup join", ALLOCSET_DEFAULT_SIZES);
   am::MakeLayout(index_, &layout_);
   lookup_.Init(tree::Index{index_, layout_.shape}, context_);
-  rows_.Init(heap_, snapshot, index_only_, context_);
+  rows_.Init(heap_, &node_->ss.ps, index_only_, context_);
   more_lookup_ = nullptr;
-  tree::LookupMode mode;
-  mode.snapshot = snapshot;
-  mode.columns = key_columns_;
-  mode.wanted = 0;
-  if (index_only_) {
-    mode.heap = heap_;
-    for (int c = 0; c < inner_columns_; c++) {
-      const int a = attribute_[c] - 1;
-      mode.wanted |= UINT64CONST(1) << layout_.ColumnOf(a);
-      if (a < layout_.key_columns() && layout_.key[a].residue >= 0)
-        mode.wanted |= UINT64CONST(1) << layout_.key[a].residue;
-    }
-  } else {
-    mode.heap = nullptr;
-  }
-  mode.skip_killed = !TransactionStartedDuringRecovery();
-  mode.most = type_ == JOIN_SEMI || type_ == JOIN_ANTI ? kFirstMatches : 0;
-  lookup_.Begin(mode);
+  lookup_.Begin(ModeOf(type_ == JOIN_SEMI || type_ == JOIN_ANTI ? kFirstMatches : 0));
   const Size columns = static_cast<Size>(Max(outer_columns_, 1));
   values_ = static_cast<Datum*>(palloc(kMostRows * columns * sizeof *values_));
   nulls_ = static_cast<bool*>(palloc(kMostRows * columns * sizeof *nulls_));
@@ -279,6 +263,23 @@ void LookupJoin::BeginInner() {
   batches_ = 0;
   begun_ = true;
   Rescan();
+}
+
+tree::LookupMode LookupJoin::ModeOf(uint32 most) const {
+  tree::LookupMode mode;
+  mode.snapshot = node_->ss.ps.state->es_snapshot;
+  mode.columns = key_columns_;
+  mode.wanted = 0;
+  mode.heap = index_only_ ? heap_ : nullptr;
+  for (int c = 0; c < inner_columns_ && index_only_; c++) {
+    const int a = attribute_[c] - 1;
+    mode.wanted |= UINT64CONST(1) << layout_.ColumnOf(a);
+    if (a < layout_.key_columns() && layout_.key[a].residue >= 0)
+      mode.wanted |= UINT64CONST(1) << layout_.key[a].residue;
+  }
+  mode.skip_killed = !TransactionStartedDuringRecovery();
+  mode.most = most;
+  return mode;
 }
 
 void LookupJoin::Rescan() {
@@ -381,13 +382,14 @@ bool LookupJoin::NextBatch() {
   return true;
 }
 
-bool LookupJoin::NextEntries() {
-  if (!lookup_.Read()) return false;
+// Reads the entries of the next keys.
+void LookupJoin::NextEntries() {
+  lookup_.Read();
   rows_.Take(lookup_);
   pgstat_count_index_tuples(index_, lookup_.entries().count);
-  return true;
 }
 
+// Puts a row of the batch where joined rows are evaluated, beside nothing.
 void LookupJoin::ShowOuter(uint32 row) {
   TupleTableSlot* slot = node_->ss.ss_ScanTupleSlot;
   ExecClearTuple(slot);
@@ -396,14 +398,19 @@ void LookupJoin::ShowOuter(uint32 row) {
     slot->tts_values[c] = values_[first + static_cast<Size>(c)];
     slot->tts_isnull[c] = nulls_[first + static_cast<Size>(c)];
   }
-  for (int c = outer_columns_; c < slot->tts_tupleDescriptor->natts; c++) slot->tts_isnull[c] = true;
+  HideInner();
   ExecStoreVirtualTuple(slot);
   node_->ss.ps.ps_ExprContext->ecxt_scantuple = slot;
 }
 
+void LookupJoin::HideInner() {
+  TupleTableSlot* slot = node_->ss.ss_ScanTupleSlot;
+  for (int c = outer_columns_; c < slot->tts_tupleDescriptor->natts; c++) slot->tts_isnull[c] = true;
+}
+
 // Whether an entry is of a row that joins with the current one, whose columns then are beside its.
 bool LookupJoin::Matches(InnerRows* rows, const tree::Lookup& lookup, uint32 entry) {
-  HeapTuple row;
+  HeapTuple row = nullptr;
   if (!rows->IsVisible(entry, &row)) return false;
   TupleTableSlot* slot = node_->ss.ss_ScanTupleSlot;
   Datum* values = slot->tts_values + outer_columns_;
@@ -426,14 +433,17 @@ bool LookupJoin::Matches(InnerRows* rows, const tree::Lookup& lookup, uint32 ent
 
 // Begins with the next row of the outer side; false if there is none.
 bool LookupJoin::NextRow() {
-  if (row_begun_) row_++;
-  if (row_ >= row_count_ && !NextBatch()) return false;
+  if (row_ + 1 < row_count_)
+    row_++;
+  else if (!NextBatch())
+    return false;
   row_begun_ = true;
   matched_ = false;
   key_ = key_of_row_[row_];
   entry_ = entry_end_ = 0;
   if (key_ != kNoKey) {
-    if (key_ >= lookup_.end_key()) NextEntries();
+    // More than once where the row before had entries that nobody asked for.
+    while (key_ >= lookup_.end_key()) NextEntries();
     entry_ = lookup_.begin_of(key_);
     entry_end_ = lookup_.end_of(key_);
   }
@@ -441,9 +451,36 @@ bool LookupJoin::NextRow() {
   return true;
 }
 
-// Of a semijoin or antijoin: whether a key's other entries have a match.
-bool LookupJoin::MatchesMore(uint32 key) {
-  (void)key;
+// To further entries of the current row's key; false if there are none.
+bool LookupJoin::NextEntriesOfRow() {
+  if (key_ == kNoKey || !lookup_.continues() || key_ + 1 != lookup_.end_key() || (single_match_ && matched_))
+    return false;
+  NextEntries();
+  entry_ = lookup_.begin_of(key_);
+  entry_end_ = lookup_.end_of(key_);
+  return true;
+}
+
+// Of a semijoin or antijoin: whether there is a match among all entries of the current row's
+// key, of which only the first were read with those of others.
+bool LookupJoin::MatchesMore() {
+  if (more_lookup_ == nullptr) {
+    const MemoryContext old_context = MemoryContextSwitchTo(context_);
+    more_lookup_ = static_cast<tree::Lookup*>(palloc(sizeof *more_lookup_));
+    more_rows_ = static_cast<InnerRows*>(palloc(sizeof *more_rows_));
+    more_lookup_->Init(tree::Index{index_, layout_.shape}, context_);
+    more_rows_->Init(heap_, &node_->ss.ps, index_only_, context_);
+    more_lookup_->Begin(ModeOf(0));
+    MemoryContextSwitchTo(old_context);
+  }
+  more_lookup_->Start(keys_ + key_ * static_cast<Size>(key_columns_), 1);
+  while (more_lookup_->Read()) {
+    more_rows_->Take(*more_lookup_);
+    const uint32 count = more_lookup_->entries().count;
+    pgstat_count_index_tuples(index_, count);
+    for (uint32 entry = 0; entry < count; entry++)
+      if (Matches(more_rows_, *more_lookup_, entry)) return true;
+  }
   return false;
 }
 
@@ -460,22 +497,75 @@ TupleTableSlot* LookupJoin::Emit() {
 
 TupleTableSlot* LookupJoin::Next() {
   if (unlikely(!begun_)) BeginInner();
+  // The slot returned last may be the one that rows are joined in.
+  if (row_begun_ && node_->ss.ps.ps_ProjInfo == nullptr) ShowOuter(row_);
   for (;;) {
-    if (entry_ < entry_end_) {
+    if (!row_begun_) {
+      if (!NextRow()) return nullptr;
+    } else if (entry_ < entry_end_) {
       if (!Matches(&rows_, lookup_, entry_++)) continue;
       matched_ = true;
       if (single_match_) entry_ = entry_end_;
       if (type_ == JOIN_ANTI) continue;
       if (TupleTableSlot* slot = Emit()) return slot;
-      continue;
+    } else if (!NextEntriesOfRow()) {
+      row_begun_ = false;
+      if (matched_ || type_ == JOIN_INNER) continue;
+      if ((type_ == JOIN_SEMI || type_ == JOIN_ANTI) && key_ != kNoKey && lookup_.is_cut(key_))
+        matched_ = MatchesMore();
+      if (matched_ != (type_ == JOIN_SEMI)) continue;
+      HideInner();
+      if (TupleTableSlot* slot = Emit()) return slot;
     }
-    if (!NextRow()) return nullptr;
   }
 }
 
-void LookupJoin::Explain(List* ancestors, ExplainState* es) {
-  (void)ancestors;
-  (void)es;
+// --- EXPLAIN. ---
+
+void LookupJoin::ExplainQual(const char* label, const List* qual, List* ancestors, ExplainState* es) const {
+  if (qual == NIL) return;
+  List* context = set_deparse_context_plan(es->deparse_cxt, node_->ss.ps.plan, ancestors);
+  Node* expr = reinterpret_cast<Node*>(make_ands_explicit(const_cast<List*>(qual)));
+  ExplainPropertyText(label, deparse_expression(expr, context, true, false), es);
+}
+
+void LookupJoin::Explain(List* ancestors, ExplainState* es) const {
+  const bool text = es->format == EXPLAIN_FORMAT_TEXT;
+  const char* type = type_ == JOIN_INNER ? "Inner" : type_ == JOIN_LEFT ? "Left" : type_ == JOIN_SEMI ? "Semi" : "Anti";
+  ExplainPropertyText("Join Type", type, es);
+
+  const Index table = TableOf(plan());
+  const char* index = quote_identifier(get_rel_name(IndexOf(plan())));
+  const char* schema = es->verbose ? get_namespace_name(RelationGetNamespace(heap_)) : nullptr;
+  const char* name = RelationGetRelationName(heap_);
+  const char* alias = static_cast<char*>(list_nth(es->rtable_names, static_cast<int>(table) - 1));
+  if (text) {
+    StringInfoData on;
+    initStringInfo(&on);
+    appendStringInfo(&on, "%s on ", index);
+    if (schema != nullptr) appendStringInfo(&on, "%s.", quote_identifier(schema));
+    appendStringInfoString(&on, quote_identifier(name));
+    if (alias != nullptr && strcmp(alias, name) != 0) appendStringInfo(&on, " %s", quote_identifier(alias));
+    ExplainPropertyText(index_only_ ? "Index Only Lookup" : "Index Lookup", on.data, es);
+  } else {
+    ExplainPropertyBool("Index Only", index_only_, es);
+    ExplainPropertyText("Index Name", index, es);
+    ExplainPropertyText("Relation Name", name, es);
+    if (schema != nullptr) ExplainPropertyText("Schema", schema, es);
+    if (alias != nullptr) ExplainPropertyText("Alias", alias, es);
+  }
+  ExplainQual("Index Cond", static_cast<List*>(linitial(plan().custom_exprs)), ancestors, es);
+  const List* filter = static_cast<List*>(lthird(plan().custom_exprs));
+  ExplainQual("Join Filter", filter, ancestors, es);
+  const Instrumentation* instrument = node_->ss.ps.instrument;
+  if (!es->analyze || instrument == nullptr) return;
+  if (filter != NIL && (!text || instrument->nfiltered2 > 0))
+    ExplainPropertyFloat("Rows Removed by Join Filter", nullptr,
+                         instrument->nloops > 0 ? instrument->nfiltered2 / instrument->nloops : 0, 0, es);
+  ExplainPropertyUInteger("Batches", nullptr, batches_, es);
+  ExplainPropertyFloat("Heap Fetches", nullptr, instrument->ntuples2, 0, es);
+  const uint64 prefetched = begun_ ? rows_.prefetched() : 0;
+  if (!text || prefetched > 0) ExplainPropertyUInteger("Heap Blocks Prefetched", nullptr, prefetched, es);
 }
 
 // --- ---
