@@ -19,10 +19,11 @@ using core::Tid;
 
 namespace {
 
-// How many rows ahead of the one that is read its page's header and line pointer are
-// fetched, and how many the row itself.  A processor waits for ten to twenty lines at a time.
-constexpr uint32 kHeaderDistance = 16;
-constexpr uint32 kRowDistance = 8;
+// Rows are read in groups.  When a group's turn comes, the rows of the next one are fetched
+// into the cache, and page headers and line pointers of the one after that.  A processor
+// overlaps such fetches as far as it looks ahead, and each may have to find its page's
+// address first: so they are issued one right after the other, not one a row.
+constexpr uint32 kGroup = 16;
 
 BlockNumber BlockOf(Tid tid) { return static_cast<BlockNumber>(core::TidBlock(tid)); }
 OffsetNumber OffsetOf(Tid tid) { return static_cast<OffsetNumber>(core::TidOffset(tid)); }
@@ -82,23 +83,29 @@ void HeapRows::LookForBuffers(const Tid* tids, uint32 n) {
     } else if (from_disk) {
       const PrefetchBufferResult result = PrefetchBuffer(heap_, MAIN_FORKNUM, block);
       recent_[i] = result.recent_buffer;
+      if (BufferIsValid(recent_[i])) hot::RememberHeapBuffer(pg::FileNodeOf(heap_), block, recent_[i]);
       prefetched_ += result.initiated_io;
     }
   }
 }
 
-// What is read of a page before its lock is held is a hint where to find the row, no more.
-void HeapRows::PrefetchLinePointer(Tid tid, uint32 i) const {
-  if (!BufferIsValid(recent_[i])) return;
-  const char* page = static_cast<const char*>(BufferGetPage(recent_[i]));
-  core::Prefetch(page);
-  core::Prefetch(page + SizeOfPageHeaderData + (OffsetOf(tid) - 1) * sizeof(ItemIdData));
+// Of the group that begins at `first`.
+void HeapRows::PrefetchLinePointers(const Tid* tids, uint32 n, uint32 first) const {
+  for (uint32 i = first; i < Min(n, first + kGroup); i++) {
+    if (!BufferIsValid(recent_[i])) continue;
+    const char* page = static_cast<const char*>(BufferGetPage(recent_[i]));
+    core::Prefetch(page);
+    core::Prefetch(page + SizeOfPageHeaderData + (OffsetOf(tids[i]) - 1) * sizeof(ItemIdData));
+  }
 }
 
-void HeapRows::PrefetchRow(Tid tid, uint32 i) const {
-  if (!BufferIsValid(recent_[i])) return;
-  const Page page = BufferGetPage(recent_[i]);
-  core::Prefetch(static_cast<const char*>(page) + PageGetItemId(page, OffsetOf(tid))->lp_off);
+// What is read of a page before its lock is held is a hint where to find the row, no more.
+void HeapRows::PrefetchRows(const Tid* tids, uint32 n, uint32 first) const {
+  for (uint32 i = first; i < Min(n, first + kGroup); i++) {
+    if (!BufferIsValid(recent_[i])) continue;
+    const Page page = BufferGetPage(recent_[i]);
+    core::Prefetch(static_cast<const char*>(page) + PageGetItemId(page, OffsetOf(tids[i]))->lp_off);
+  }
 }
 
 // Another page than before.
@@ -165,14 +172,17 @@ uint32 HeapRows::Fetch(const Tid* tids, uint32 n) {
   }
   memory_used_ = 0;
   LookForBuffers(tids, n);
-  for (uint32 i = 0; i < Min(n, kHeaderDistance); i++) PrefetchLinePointer(tids[i], i);
-  for (uint32 i = 0; i < Min(n, kRowDistance); i++) PrefetchRow(tids[i], i);
+  PrefetchLinePointers(tids, n, 0);
+  PrefetchLinePointers(tids, n, kGroup);
+  PrefetchRows(tids, n, 0);
 
   Buffer buffer = InvalidBuffer;
   uint32 i = 0;
   for (; i < n; i++) {
-    if (i + kHeaderDistance < n) PrefetchLinePointer(tids[i + kHeaderDistance], i + kHeaderDistance);
-    if (i + kRowDistance < n) PrefetchRow(tids[i + kRowDistance], i + kRowDistance);
+    if (i % kGroup == 0) {
+      PrefetchLinePointers(tids, n, i + 2 * kGroup);
+      PrefetchRows(tids, n, i + kGroup);
+    }
     if (unlikely(memory_size_ - memory_used_ < BLCKSZ)) {
       row_bytes_ = 2 * Max(row_bytes_, memory_used_ / i);
       break;

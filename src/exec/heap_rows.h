@@ -48,8 +48,8 @@ class HeapRows {
  private:
   void Reserve(uint32 n);
   void LookForBuffers(const core::Tid* tids, uint32 n);
-  void PrefetchLinePointer(core::Tid tid, uint32 i) const;
-  void PrefetchRow(core::Tid tid, uint32 i) const;
+  void PrefetchLinePointers(const core::Tid* tids, uint32 n, uint32 first) const;
+  void PrefetchRows(const core::Tid* tids, uint32 n, uint32 first) const;
   Buffer PinPage(core::Tid tid, uint32 i);
   void Read(Buffer buffer, core::Tid tid, uint32 i);
   void Copy(const HeapTupleData& tuple, uint32 i);

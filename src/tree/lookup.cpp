@@ -80,11 +80,21 @@ void Lookup::SetKey(uint32 key, Bound* bound) const {
   for (int c = 0; c < mode_.columns; c++) bound->key.ordinal[c] = ordinals[c];
 }
 
-// Looks for the leaf of a key that comes soon.
-void Lookup::Guess(uint32 key) {
-  Ahead& ahead = ahead_[key % kAhead];
-  SetKey(key, &ahead_low_);
-  ahead.found = GuessLeaf(index_, ahead_low_, Direction::kForward, &ahead.guess) && ahead.guess.level == 0;
+// Looks for the leaves of the next group of keys, and then fetches them, one right after the
+// other: a processor overlaps fetches as far as it looks ahead.
+void Lookup::GuessGroup() {
+  const uint32 first = guessed_;
+  guessed_ = Min(key_count_, first + kGroup);
+  for (uint32 key = first; key < guessed_; key++) {
+    Ahead& ahead = ahead_[key % lengthof(ahead_)];
+    SetKey(key, &ahead_low_);
+    ahead.found = GuessLeaf(index_, ahead_low_, Direction::kForward, &ahead.guess) && ahead.guess.level == 0 &&
+                  BufferIsValid(ahead.guess.buffer);
+  }
+  for (uint32 key = first; key < guessed_; key++) {
+    const Ahead& ahead = ahead_[key % lengthof(ahead_)];
+    if (ahead.found && hot::IsProtected(ahead.guess)) PrefetchGuess(ahead.guess);
+  }
 }
 
 bool Lookup::Read() {
@@ -93,7 +103,7 @@ bool Lookup::Read() {
   uint32 key = first_key_;
   for (; key < key_count_; key++) {
     if (entries_.count + kRoom > kCapacity) break;
-    while (guessed_ < key_count_ && guessed_ < key + kAhead) Guess(guessed_++);
+    while (guessed_ < key_count_ && guessed_ <= key + kGroup) GuessGroup();
     begin_[key - first_key_] = entries_.count;
     cut_[key - first_key_] = false;
     if (!continues_) {
@@ -121,9 +131,9 @@ bool Lookup::Read() {
 // Reads the entries of a key where the hot index says that they are.  False if they are
 // not there, or there are others elsewhere, or many.
 bool Lookup::ReadDirectly(uint32 key) {
-  const Ahead& ahead = ahead_[key % kAhead];
+  const Ahead& ahead = ahead_[key % lengthof(ahead_)];
   const hot::Guess& guess = ahead.guess;
-  if (!ahead.found || !BufferIsValid(guess.buffer)) return false;
+  if (!ahead.found) return false;
   if (!pg::PinRecentBuffer(index_.rel, guess.block, guess.buffer)) return false;
   const Buffer buffer = guess.buffer;
   LockBuffer(buffer, BUFFER_LOCK_SHARE);

@@ -61,8 +61,8 @@ class Lookup {
   static constexpr uint32 kCapacity = 2048;
 
  private:
-  // Keys whose leaves are fetched ahead; a power of two.
-  static constexpr uint32 kAhead = 8;
+  // Keys are read in groups, and the leaves of the next group are fetched meanwhile.
+  static constexpr uint32 kGroup = 8;
   // Entries of a key that are read without a LeafReader, and those of a Read: there must
   // be room for what a LeafReader returns.
   static constexpr uint32 kMostDirect = 256;
@@ -77,7 +77,7 @@ class Lookup {
   };
 
   void SetKey(uint32 key, core::Bound* bound) const;
-  void Guess(uint32 key);
+  void GuessGroup();
   bool ReadDirectly(uint32 key);
   void Collect(const NodePage& page, Page raw, const PageRange& range);
   bool ReadOn(uint32 key);
@@ -90,7 +90,7 @@ class Lookup {
   const uint64* keys_;
   uint32 key_count_;
   uint32 guessed_;  // keys whose leaves were asked for
-  Ahead ahead_[kAhead];
+  Ahead ahead_[2 * kGroup];
   core::Bound ahead_low_, low_, high_;
 
   uint32 first_key_, end_key_;

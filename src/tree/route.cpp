@@ -10,7 +10,6 @@
 extern "C" {
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/spccache.h"
 }
 
 namespace omendb::tree {
@@ -151,31 +150,20 @@ bool FindRoute(const Index& index, const Bound& bound, Direction direction, hot:
   return false;
 }
 
-namespace {
-
 void PrefetchGuess(const hot::Guess& guess) {
   pg::PrefetchBufferHeader(guess.buffer);
   PrefetchPage(guess.buffer);
   hot::PrefetchWords(guess, BufferGetPage(guess.buffer));
 }
 
-}  // namespace
-
 bool GuessLeaf(const Index& index, const Bound& bound, Direction direction, hot::Guess* guess) {
   if (!IsVerified(index.rel, kMetaBlock) || !hot::IsRouted(index.rel)) return false;
-  if (!hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, guess)) return false;
-  if (BufferIsValid(guess->buffer))
-    PrefetchGuess(*guess);
-  // The file may be another one of the same name, and shorter.
-  else if (get_tablespace_io_concurrency(index.rel->rd_rel->reltablespace) > 0 &&
-           guess->block < RelationGetNumberOfBlocks(index.rel))
-    PrefetchBuffer(index.rel, MAIN_FORKNUM, guess->block);
-  return true;
+  return hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, guess);
 }
 
 void PrefetchLeaf(const Index& index, const Bound& bound, Direction direction) {
   hot::Guess guess;
-  GuessLeaf(index, bound, direction, &guess);
+  if (GuessLeaf(index, bound, direction, &guess) && BufferIsValid(guess.buffer)) PrefetchGuess(guess);
 }
 
 Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode) {

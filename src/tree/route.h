@@ -12,9 +12,11 @@ namespace omendb::tree {
 // nothing to go by: the search begins at the root.  No page is locked.
 bool FindRoute(const Index& index, const core::Bound& bound, core::Direction direction, hot::Guess* guess);
 
-// The same of what is known already, ahead of the search; fetches into the cache what that
-// will read of the leaf.
+// The same of what is known already, ahead of the search.
 bool GuessLeaf(const Index& index, const core::Bound& bound, core::Direction direction, hot::Guess* guess);
+// Fetches into the cache what a search will read of its leaf.  REQUIRES: the guess has a buffer.
+void PrefetchGuess(const hot::Guess& guess);
+// Fetches into the cache what a search for the bound will read of its leaf, if that is known.
 void PrefetchLeaf(const Index& index, const core::Bound& bound, core::Direction direction);
 
 // Reads, pins and locks the page of a guess; InvalidBuffer if it is not there, or not
