@@ -203,6 +203,33 @@ bool Node::BoundIsLeft(const Bound& bound, Direction direction) const {
   return order < 0;
 }
 
+bool Node::IsInside(uint64_t ordinal) const {
+  const size_t class_at = sizeof(Tid) + sizeof(uint64_t) * static_cast<size_t>(key_columns());
+  const uint8_t* low = bytes_ + header_->low_fence;
+  const uint64_t low_ordinal = *reinterpret_cast<const uint64_t*>(low + sizeof(Tid));
+  if (low[class_at] > kValue || (low[class_at] == kValue && low_ordinal >= ordinal)) return false;
+  if (!has_high_fence()) return true;
+  const uint8_t* high = bytes_ + header_->high_fence;
+  const uint64_t high_ordinal = *reinterpret_cast<const uint64_t*>(high + sizeof(Tid));
+  return high[class_at] > kValue || (high[class_at] == kValue && high_ordinal > ordinal);
+}
+
+void Node::EqualRange(uint64_t ordinal, uint32_t* begin, uint32_t* end) const {
+  // Most runs hold an entry or none.
+  constexpr uint32_t kNear = 4;
+  const uint32_t n = count();
+  *begin = *end = 0;
+  if (n == 0) return;
+  const Column values = value_column(0);
+  uint32_t i = values.LowerBoundSorted(ordinal, n);
+  *begin = i;
+  while (i < n && values.Get(i) == ordinal) {
+    i++;
+    if (i - *begin == kNear) i = values.RunEnd(ordinal, *begin, n);
+  }
+  *end = i;
+}
+
 uint32_t Node::LowerBound(const Bound& bound) const {
   uint32_t begin = 0, end = count();
   if (end == 0) return 0;

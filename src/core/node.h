@@ -172,6 +172,14 @@ class Node {
   bool BoundIsRight(const Bound& bound, Direction direction) const;
   bool BoundIsLeft(const Bound& bound, Direction direction) const;
 
+  // Whether a value of the first key column lies between the fences', so that all entries
+  // with it are here.  (False does not say that none is.)
+  bool IsInside(uint64_t ordinal) const;
+
+  // The entries whose first key column is a value equal to this one.  REQUIRES: the column
+  // has no class column.
+  void EqualRange(uint64_t ordinal, uint32_t* begin, uint32_t* end) const;
+
   // Whether entry i lies below the bound.
   bool IsBelow(uint32_t i, const Bound& bound) const;
 

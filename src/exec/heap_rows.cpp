@@ -103,8 +103,10 @@ void HeapRows::PrefetchLinePointers(const Tid* tids, uint32 n, uint32 first) con
 void HeapRows::PrefetchRows(const Tid* tids, uint32 n, uint32 first) const {
   for (uint32 i = first; i < Min(n, first + kGroup); i++) {
     if (!BufferIsValid(recent_[i])) continue;
-    const Page page = BufferGetPage(recent_[i]);
-    core::Prefetch(static_cast<const char*>(page) + PageGetItemId(page, OffsetOf(tids[i]))->lp_off);
+    const char* page = static_cast<const char*>(BufferGetPage(recent_[i]));
+    const ItemIdData line_pointer = *PageGetItemId(const_cast<char*>(page), OffsetOf(tids[i]));
+    core::Prefetch(page + line_pointer.lp_off);
+    core::Prefetch(page + line_pointer.lp_off + line_pointer.lp_len);
   }
 }
 

@@ -143,6 +143,7 @@ class LookupJoin {
   bool Matches(InnerRows* rows, const tree::Lookup& lookup, uint32 entry);
   bool NextEntriesOfRow();
   bool MatchesMore();
+  void ResetSlot();
   void HideInner();
   TupleTableSlot* Emit();
   void ExplainQual(const char* label, const List* qual, List* ancestors, ExplainState* es) const;
@@ -262,6 +263,7 @@ void LookupJoin::BeginInner() {
   MemoryContextSwitchTo(old_context);
   batches_ = 0;
   begun_ = true;
+  ResetSlot();
   Rescan();
 }
 
@@ -389,15 +391,21 @@ void LookupJoin::NextEntries() {
   pgstat_count_index_tuples(index_, lookup_.entries().count);
 }
 
-// Puts a row of the batch where joined rows are evaluated, beside nothing.
+// Puts a row of the batch where joined rows are evaluated.  What stands beside it there, if
+// anything, belongs to the row before.
 void LookupJoin::ShowOuter(uint32 row) {
   TupleTableSlot* slot = node_->ss.ss_ScanTupleSlot;
-  ExecClearTuple(slot);
   const Size first = row * static_cast<Size>(outer_columns_);
   for (int c = 0; c < outer_columns_; c++) {
     slot->tts_values[c] = values_[first + static_cast<Size>(c)];
     slot->tts_isnull[c] = nulls_[first + static_cast<Size>(c)];
   }
+}
+
+// Joined rows are written to the slot without telling it so, unless somebody else sees it.
+void LookupJoin::ResetSlot() {
+  TupleTableSlot* slot = node_->ss.ss_ScanTupleSlot;
+  ExecClearTuple(slot);
   HideInner();
   ExecStoreVirtualTuple(slot);
   node_->ss.ps.ps_ExprContext->ecxt_scantuple = slot;
@@ -498,7 +506,10 @@ TupleTableSlot* LookupJoin::Emit() {
 TupleTableSlot* LookupJoin::Next() {
   if (unlikely(!begun_)) BeginInner();
   // The slot returned last may be the one that rows are joined in.
-  if (row_begun_ && node_->ss.ps.ps_ProjInfo == nullptr) ShowOuter(row_);
+  if (node_->ss.ps.ps_ProjInfo == nullptr) {
+    ResetSlot();
+    if (row_begun_) ShowOuter(row_);
+  }
   for (;;) {
     if (!row_begun_) {
       if (!NextRow()) return nullptr;

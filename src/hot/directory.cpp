@@ -327,8 +327,8 @@ bool IsProtected(const Guess& guess) { return guess.protection == protections; }
 
 void PrefetchWords(const Guess& guess, const char* page) {
   // Of a leaf of some hundred entries, the position that its fences suggest is a line or
-  // two off.
-  constexpr int kKeyLinesAround = 1, kTidLinesAround = 1;
+  // two off, and of TIDs, which are narrower, one.
+  constexpr int kKeyLinesAround = 2, kTidLinesAround = 1;
   const Table& table = *guess.table;
   if (guess.position + 1 >= table.count) return;
   const PageLayout layout = table.layouts()[guess.position].load(std::memory_order_relaxed);
@@ -354,15 +354,17 @@ void RememberLastPage(const Guess& guess, BlockNumber block, Buffer buffer) {
     guess.table->targets()[guess.position].store(MakeTarget(block, buffer), std::memory_order_relaxed);
 }
 
-void Count(Handle* handle, Outcome outcome) {
+void Count(Handle* handle, Outcome outcome, uint32 lookups) {
   if (unlikely(handle->slot == nullptr)) return;
   if (unlikely(outcome != Outcome::kHit)) {
     handle->slot->misses.fetch_add(1, std::memory_order_relaxed);
     handle->rebuild_due = HasEnoughMisses(*handle->slot);
   }
   Use& use = uses[handle->use];
-  if (likely(use.slot == handle->slot) && unlikely(++use.pending[static_cast<int>(outcome)] >= kMostPending))
-    Flush(&use);
+  if (unlikely(use.slot != handle->slot)) return;
+  uint32& pending = use.pending[static_cast<int>(outcome)];
+  pending += lookups;
+  if (unlikely(pending >= kMostPending)) Flush(&use);
 }
 
 bool ClaimRebuild(Handle* handle, BlockNumber blocks) {

@@ -94,8 +94,8 @@ inline void RememberLayout(const Guess& guess, PageLayout layout) {
   if (unlikely(memcmp(&old, &layout, sizeof old) != 0)) known.store(layout, std::memory_order_relaxed);
 }
 
-// Counts what became of a lookup.
-void Count(Handle* handle, Outcome outcome);
+// Counts what became of a lookup, or of several that went well.
+void Count(Handle* handle, Outcome outcome, uint32 lookups = 1);
 
 // Whether a new table may pay for itself; a lookup or Count said so.
 inline bool IsRebuildDue(const Handle& handle) { return handle.rebuild_due; }

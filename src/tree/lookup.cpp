@@ -85,11 +85,15 @@ void Lookup::SetKey(uint32 key, Bound* bound) const {
 void Lookup::GuessGroup() {
   const uint32 first = guessed_;
   guessed_ = Min(key_count_, first + kGroup);
+  const bool has_routes = HasRoutes(index_);
   for (uint32 key = first; key < guessed_; key++) {
     Ahead& ahead = ahead_[key % lengthof(ahead_)];
+    ahead.found = false;
+    if (!has_routes) continue;
     SetKey(key, &ahead_low_);
-    ahead.found = GuessLeaf(index_, ahead_low_, Direction::kForward, &ahead.guess) && ahead.guess.level == 0 &&
-                  BufferIsValid(ahead.guess.buffer);
+    ahead.found = hot::Lookup(&CacheOf(index_.rel)->route, pg::FileNodeOf(index_.rel), ahead_low_,
+                              Direction::kForward, &ahead.guess) &&
+                  ahead.guess.level == 0 && BufferIsValid(ahead.guess.buffer);
   }
   for (uint32 key = first; key < guessed_; key++) {
     const Ahead& ahead = ahead_[key % lengthof(ahead_)];
@@ -100,6 +104,7 @@ void Lookup::GuessGroup() {
 bool Lookup::Read() {
   first_key_ = continues_ ? end_key_ - 1 : end_key_;
   entries_.count = 0;
+  hits_ = 0;
   uint32 key = first_key_;
   for (; key < key_count_; key++) {
     if (entries_.count + kRoom > kCapacity) break;
@@ -123,6 +128,8 @@ bool Lookup::Read() {
   }
   ReleaseMapPages();
   reader_.DropPin();
+  if (hits_ > 0 && CacheOf(index_.rel) != nullptr)
+    hot::Count(&CacheOf(index_.rel)->route, hot::Outcome::kHit, hits_);
   end_key_ = key;
   begin_[end_key_ - first_key_] = entries_.count;
   return end_key_ > first_key_;
@@ -145,16 +152,28 @@ bool Lookup::ReadDirectly(uint32 key) {
   }
   if (unlikely(!IsVerified(index_.rel, guess.block))) RememberVerified(index_.rel, guess.block);
   const NodePage page(raw, index_.shape);
-  if (unlikely(!IsLandingFor(index_, raw, low_, Direction::kForward, 0))) {
+  const core::Node& node = page.node();
+  bool complete = true;
+  if (likely((page.special().flags & (kDeletedPage | kMetaPage)) == 0 && page.level() == 0 &&
+             node.IsInside(low_.key.ordinal[0]))) {
+  } else if (IsLandingFor(index_, raw, low_, Direction::kForward, 0)) {
+    complete = !node.BoundIsRight(high_, Direction::kBackward);
+  } else {
     ReleasePage(buffer);
     return false;
   }
-  PageRange range = FindRange(page, low_, high_);
+  PageRange range;
+  if (likely(mode_.columns == 1 && page.delta_count() == 0 && !node.has_class_column(0))) {
+    node.EqualRange(low_.key.ordinal[0], &range.base_begin, &range.base_end);
+    range.delta_begin = range.delta_end = 0;
+  } else {
+    range = FindRange(page, low_, high_);
+  }
   if (unlikely(mode_.most != 0 && range.base_end - range.base_begin > mode_.most)) {
     range.base_end = range.base_begin + mode_.most;
     range.delta_end = range.delta_begin;
     cut_[key - first_key_] = true;
-  } else if (unlikely(range.size() > kMostDirect || page.node().BoundIsRight(high_, Direction::kBackward))) {
+  } else if (unlikely(!complete || range.size() > kMostDirect)) {
     ReleasePage(buffer);
     return false;
   }
@@ -162,7 +181,9 @@ bool Lookup::ReadDirectly(uint32 key) {
   PredicateLockPage(index_.rel, guess.block, mode_.snapshot);
   const uint32 first = entries_.count;
   if (range.size() > 0) Collect(page, raw, range);
-  EndRoute(index_, guess, buffer, hot::Outcome::kHit);
+  hits_++;
+  // It changes when the leaf is written anew, so it will do to say so now and then.
+  if (key % kGroup == 0 && hot::IsProtected(guess)) RememberLayout(guess, page);
   if (mode_.heap == nullptr) {
     ReleasePage(buffer);
   } else {
@@ -179,7 +200,12 @@ bool Lookup::ReadDirectly(uint32 key) {
 void Lookup::Collect(const NodePage& page, Page raw, const PageRange& range) {
   const bool ask_killed = mode_.skip_killed && unlikely(MayHaveKilled(raw));
   uint32 at = entries_.count;
-  if (likely(!ask_killed)) {
+  if (likely(!ask_killed && mode_.wanted == 0 && range.size() == 1 && range.base_begin < range.base_end)) {
+    entries_.tid[at] = page.node().TidAt(range.base_begin);
+    entries_.count++;
+    return;
+  }
+  if (!ask_killed) {
     if (range.base_begin < range.base_end)
       page.node().Decode(range.base_begin, range.base_end, mode_.wanted, &entries_, at);
     at += range.base_end - range.base_begin;

@@ -90,6 +90,7 @@ class Lookup {
   const uint64* keys_;
   uint32 key_count_;
   uint32 guessed_;  // keys whose leaves were asked for
+  uint32 hits_;     // that were found there, of a Read
   Ahead ahead_[2 * kGroup];
   core::Bound ahead_low_, low_, high_;
 

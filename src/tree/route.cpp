@@ -126,24 +126,15 @@ void Rebuild(const Index& index) {
   MemoryContextDelete(context);
 }
 
-// Says where the words are of a leaf that was found as guessed.
-void RememberLayout(const hot::Guess& guess, const NodePage& page) {
-  const auto line = [](size_t image_offset) {
-    return static_cast<uint8>((SizeOfPageHeaderData + image_offset) / core::kCacheLine);
-  };
-  const auto lines = [&](const core::Column& column) {
-    return static_cast<uint8>(core::PackedBytes(page.node().count(), column.header().width) / core::kCacheLine);
-  };
-  const core::Column key = page.node().value_column(0), tid = page.node().tid_column();
-  hot::RememberLayout(
-      guess, hot::PageLayout{line(key.header().data_offset), lines(key), line(tid.header().data_offset), lines(tid)});
-}
-
 }  // namespace
 
-bool FindRoute(const Index& index, const Bound& bound, Direction direction, hot::Guess* guess) {
+bool HasRoutes(const Index& index) {
   // Who comes to an index for the first time also checks its metapage, on the way from the root.
-  if (!IsVerified(index.rel, kMetaBlock) || !hot::IsRouted(index.rel)) return false;
+  return IsVerified(index.rel, kMetaBlock) && hot::IsRouted(index.rel);
+}
+
+bool FindRoute(const Index& index, const Bound& bound, Direction direction, hot::Guess* guess) {
+  if (!HasRoutes(index)) return false;
   if (unlikely(hot::IsRebuildDue(CacheOf(index.rel)->route))) Rebuild(index);
   if (likely(hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, guess))) return true;
   hot::Count(&CacheOf(index.rel)->route, hot::Outcome::kNoTable);
@@ -156,14 +147,12 @@ void PrefetchGuess(const hot::Guess& guess) {
   hot::PrefetchWords(guess, BufferGetPage(guess.buffer));
 }
 
-bool GuessLeaf(const Index& index, const Bound& bound, Direction direction, hot::Guess* guess) {
-  if (!IsVerified(index.rel, kMetaBlock) || !hot::IsRouted(index.rel)) return false;
-  return hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, guess);
-}
-
 void PrefetchLeaf(const Index& index, const Bound& bound, Direction direction) {
   hot::Guess guess;
-  if (GuessLeaf(index, bound, direction, &guess) && BufferIsValid(guess.buffer)) PrefetchGuess(guess);
+  if (HasRoutes(index) &&
+      hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, &guess) &&
+      BufferIsValid(guess.buffer))
+    PrefetchGuess(guess);
 }
 
 Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode) {
@@ -195,6 +184,18 @@ Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode
   RememberVerified(rel, guess.block);
   hot::RememberBuffer(guess, buffer);
   return buffer;
+}
+
+void RememberLayout(const hot::Guess& guess, const NodePage& page) {
+  const auto line = [](size_t image_offset) {
+    return static_cast<uint8>((SizeOfPageHeaderData + image_offset) / core::kCacheLine);
+  };
+  const auto lines = [&](const core::Column& column) {
+    return static_cast<uint8>(core::PackedBytes(page.node().count(), column.header().width) / core::kCacheLine);
+  };
+  const core::Column key = page.node().value_column(0), tid = page.node().tid_column();
+  hot::RememberLayout(
+      guess, hot::PageLayout{line(key.header().data_offset), lines(key), line(tid.header().data_offset), lines(tid)});
 }
 
 void EndRoute(const Index& index, const hot::Guess& guess, Buffer leaf, hot::Outcome outcome) {

@@ -12,8 +12,8 @@ namespace omendb::tree {
 // nothing to go by: the search begins at the root.  No page is locked.
 bool FindRoute(const Index& index, const core::Bound& bound, core::Direction direction, hot::Guess* guess);
 
-// The same of what is known already, ahead of the search.
-bool GuessLeaf(const Index& index, const core::Bound& bound, core::Direction direction, hot::Guess* guess);
+// Whether searches may ask the hot index.
+bool HasRoutes(const Index& index);
 // Fetches into the cache what a search will read of its leaf.  REQUIRES: the guess has a buffer.
 void PrefetchGuess(const hot::Guess& guess);
 // Fetches into the cache what a search for the bound will read of its leaf, if that is known.
@@ -23,6 +23,8 @@ void PrefetchLeaf(const Index& index, const core::Bound& bound, core::Direction 
 // sound, which who comes from the root will find out.
 Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode);
 
+// Says where the words of a leaf are that was found as guessed.
+void RememberLayout(const hot::Guess& guess, const NodePage& page);
 // Says what became of a guess, and in which leaf, locked, the search ended.
 void EndRoute(const Index& index, const hot::Guess& guess, Buffer leaf, hot::Outcome outcome);
 
