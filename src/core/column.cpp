@@ -211,7 +211,7 @@ bool Column::Estimate(uint64_t key, uint32_t n, uint32_t* position) const {
 // nearby the line leads closer to the key than it did at first: a few such steps, then
 // one by one.
 uint32_t Column::LowerBoundNear(uint64_t key, uint32_t position, uint32_t n) const {
-  constexpr int kJumps = 2, kSteps = 12;
+  constexpr int kJumps = 1, kRows = 4, kSteps = 12;
   uint32_t i = position;
   uint64_t value = Get(i);
   for (int jump = 0; jump < kJumps; jump++) {
@@ -222,8 +222,27 @@ uint32_t Column::LowerBoundNear(uint64_t key, uint32_t position, uint32_t n) con
       to -= std::min(Advance(value - key, n), i);
     if (to == i) break;
     i = to;
-    value = Get(i);
   }
+  // Row by row, each at once; what is behind the last value of the last row is nothing.
+  const Kernels& kernels = ActiveKernels();
+  uint32_t row = i / kLanes;
+  bool is_above = false, is_below = false;  // whether the row before was left downward, or upward
+  for (int rows = 0; rows < kRows && (row + 1) * kLanes <= n; rows++) {
+    const uint32_t below = kernels.count_below(packed_, row, 1, key);
+    if (below == 0) {
+      if (is_below || row == 0) return row * kLanes;
+      is_above = true;
+      row--;
+    } else if (below == kLanes) {
+      row++;
+      if (is_above || row * kLanes >= n) return row * kLanes;
+      is_below = true;
+    } else {
+      return row * kLanes + below;
+    }
+  }
+  i = std::min(row * kLanes, n - 1);
+  value = Get(i);
   if (value < key) {
     for (int step = 0; step < kSteps; step++) {
       if (++i == n || Get(i) >= key) return i;

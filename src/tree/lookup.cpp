@@ -91,8 +91,8 @@ void Lookup::GuessGroup() {
     ahead.found = false;
     if (!has_routes) continue;
     SetKey(key, &ahead_low_);
-    ahead.found = hot::Lookup(&CacheOf(index_.rel)->route, pg::FileNodeOf(index_.rel), ahead_low_,
-                              Direction::kForward, &ahead.guess) &&
+    ahead.found = hot::Lookup(&CacheOf(index_.rel)->route, pg::FileNodeOf(index_.rel), ahead_low_, Direction::kForward,
+                              &ahead.guess) &&
                   ahead.guess.level == 0 && BufferIsValid(ahead.guess.buffer);
   }
   for (uint32 key = first; key < guessed_; key++) {
@@ -128,8 +128,7 @@ bool Lookup::Read() {
   }
   ReleaseMapPages();
   reader_.DropPin();
-  if (hits_ > 0 && CacheOf(index_.rel) != nullptr)
-    hot::Count(&CacheOf(index_.rel)->route, hot::Outcome::kHit, hits_);
+  if (hits_ > 0 && CacheOf(index_.rel) != nullptr) hot::Count(&CacheOf(index_.rel)->route, hot::Outcome::kHit, hits_);
   end_key_ = key;
   begin_[end_key_ - first_key_] = entries_.count;
   return end_key_ > first_key_;
@@ -200,8 +199,16 @@ bool Lookup::ReadDirectly(uint32 key) {
 void Lookup::Collect(const NodePage& page, Page raw, const PageRange& range) {
   const bool ask_killed = mode_.skip_killed && unlikely(MayHaveKilled(raw));
   uint32 at = entries_.count;
-  if (likely(!ask_killed && mode_.wanted == 0 && range.size() == 1 && range.base_begin < range.base_end)) {
-    entries_.tid[at] = page.node().TidAt(range.base_begin);
+  if (likely(!ask_killed && range.size() == 1 && range.base_begin < range.base_end)) {
+    const core::Node& node = page.node();
+    for (uint64 wanted = mode_.wanted; wanted != 0; wanted &= wanted - 1) {
+      const int c = __builtin_ctzll(wanted);
+      entries_.value[c][at] = c < mode_.columns ? low_.key.ordinal[c] : node.value_column(c).Get(range.base_begin);
+      const uint8 cls = c < mode_.columns ? uint8{core::kValue} : node.ClassAt(c, range.base_begin);
+      entries_.cls[c][at] = cls;
+      if (cls != core::kValue) entries_.all_value &= ~(UINT64CONST(1) << c);
+    }
+    entries_.tid[at] = node.TidAt(range.base_begin);
     entries_.count++;
     return;
   }
