@@ -200,30 +200,24 @@ uint32_t Column::Advance(uint64_t distance, uint32_t n) const {
 bool Column::Estimate(uint64_t key, uint32_t n, uint32_t* position) const {
   if (header_->inverse == 0 || (header_->flags & ColumnHeader::kNegativeBase) != 0) return false;
   // value = base + scale * (predict + residual), and half of the residuals are below the middle.
-  const u128 middle =
-      static_cast<u128>(packed_.width == 0 ? 0 : (~uint64_t{0} >> (64 - packed_.width)) / 2) * packed_.scale;
+  const u128 middle = static_cast<u128>(packed_.width == 0 ? 0 : (~uint64_t{0} >> (64 - packed_.width)) / 2) *
+                      packed_.scale;
   const uint64_t distance = key > packed_.base ? key - packed_.base : 0;
   *position = distance > middle ? Advance(distance - static_cast<uint64_t>(middle), n - 1) : 0;
   return true;
 }
 
 // Values that are neighbours lie about equally far off the line, so that from a value
-// nearby the line leads closer to the key than it did at first: a few such steps, then
-// one by one.
+// nearby the line leads closer to the key than it did at first; the rest is a row or two.
 uint32_t Column::LowerBoundNear(uint64_t key, uint32_t position, uint32_t n) const {
-  constexpr int kJumps = 1, kRows = 4, kSteps = 12;
+  constexpr int kRows = 4, kSteps = 12;
   uint32_t i = position;
   uint64_t value = Get(i);
-  for (int jump = 0; jump < kJumps; jump++) {
-    uint32_t to = i;
-    if (value < key)
-      to = std::min(i + Advance(key - value, n), n - 1);
-    else
-      to -= std::min(Advance(value - key, n), i);
-    if (to == i) break;
-    i = to;
-  }
-  // Row by row, each at once; what is behind the last value of the last row is nothing.
+  if (value < key)
+    i = std::min(i + Advance(key - value, n), n - 1);
+  else
+    i -= std::min(Advance(value - key, n), i);
+  // Row by row, each at once.  (What is behind the last value of the last row is no value.)
   const Kernels& kernels = ActiveKernels();
   uint32_t row = i / kLanes;
   bool is_above = false, is_below = false;  // whether the row before was left downward, or upward

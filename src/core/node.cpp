@@ -137,8 +137,8 @@ bool Node::IsValid(const uint8_t* bytes, size_t available, int key_columns, int 
   const NodeHeader& header = *reinterpret_cast<const NodeHeader*>(bytes);
   const bool inner = header.level > 0;
   const int values = inner ? key_columns : value_columns;
-  if (header.count > kMaxEntries || header.key_columns != key_columns || header.columns != values + (inner ? 2 : 1) ||
-      header.size > available || header.size % 8 != 0)
+  if (header.count > kMaxEntries || header.key_columns != key_columns ||
+      header.columns != values + (inner ? 2 : 1) || header.size > available || header.size % 8 != 0)
     return false;
   if (values < 64 && (header.class_columns >> values) != 0) return false;
   const int headers = header.columns + __builtin_popcountll(header.class_columns);

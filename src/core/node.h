@@ -67,7 +67,7 @@ inline size_t FenceBytes(int key_columns) {
 struct Entries {
   uint32_t count = 0;
   int key_columns = 0;
-  int value_columns = 0;  // as on a leaf; in an inner node = key_columns
+  int value_columns = 0;            // as on a leaf; in an inner node = key_columns
   bool inner = false;
   // (A kilobyte each, so not zeroed where nobody says Entries{}.)
   uint64_t* value[kMaxValueColumns];

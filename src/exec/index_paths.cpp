@@ -40,4 +40,46 @@ List* CollectIndexPaths(PlannerInfo* root, RelOptInfo* rel) {
   return found;
 }
 
+namespace {
+
+// Of the planning whose memory this is, if any; in that memory.
+struct KnownPaths {
+  RelOptInfo* rel;
+  List* paths;
+};
+MemoryContext planning;
+List* known;
+
+extern "C" void omendb_planning_ends(void* context) {
+  if (planning == context) planning = nullptr;
+}
+
+}  // namespace
+
+const List* IndexPathsOf(PlannerInfo* root, RelOptInfo* rel) {
+  // Not the current context: GEQO throws that away after each join order it tries.
+  const MemoryContext context = root->planner_cxt;
+  const MemoryContext old_context = MemoryContextSwitchTo(context);
+  if (planning != context) {
+    MemoryContextCallback* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof *callback));
+    callback->func = omendb_planning_ends;
+    callback->arg = context;
+    MemoryContextRegisterResetCallback(context, callback);
+    planning = context;
+    known = NIL;
+  }
+  ListCell* cell;
+  KnownPaths* found = nullptr;
+  foreach (cell, known)
+    if (static_cast<KnownPaths*>(lfirst(cell))->rel == rel) found = static_cast<KnownPaths*>(lfirst(cell));
+  if (found == nullptr) {
+    found = static_cast<KnownPaths*>(palloc(sizeof *found));
+    *found = {rel, CollectIndexPaths(root, rel)};
+    foreach (cell, found->paths) static_cast<Path*>(lfirst(cell))->parallel_safe = rel->consider_parallel;
+    known = lappend(known, found);
+  }
+  MemoryContextSwitchTo(old_context);
+  return found->paths;
+}
+
 }  // namespace omendb::exec

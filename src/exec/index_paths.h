@@ -16,6 +16,9 @@ bool HasIndexOfOurs(const RelOptInfo& rel);
 // index-only, parameterized ones too, whether or not they are among the rel's cheapest.
 List* CollectIndexPaths(PlannerInfo* root, RelOptInfo* rel);
 
+// The same, as safe for parallel plans as the table is, made once a table and planning.
+const List* IndexPathsOf(PlannerInfo* root, RelOptInfo* rel);
+
 }  // namespace omendb::exec
 
 #endif  // OMENDB_EXEC_INDEX_PATHS_H

@@ -126,13 +126,16 @@ class LookupJoin {
   void Explain(List* ancestors, ExplainState* es) const;
 
  private:
+  // Of a batch, and as many as there is room for at first.
   static constexpr uint32 kMostRows = tree::Lookup::kMostKeys;
+  static constexpr uint32 kFewRows = 16;
   static constexpr uint32 kNoKey = PG_UINT32_MAX;
 
   const CustomScan& plan() const { return *castNode(CustomScan, node_->ss.ps.plan); }
   PlanState* outer() const { return static_cast<PlanState*>(linitial(node_->custom_ps)); }
 
   void BeginInner();
+  void ReserveRows(uint32 rows);
   tree::LookupMode ModeOf(uint32 most) const;
   bool NextBatch();
   bool StoreRow(TupleTableSlot* slot, uint32 row);
@@ -172,7 +175,7 @@ class LookupJoin {
   // The batch.
   uint32 batch_size_;  // of the next
   bool outer_done_;
-  uint32 row_count_;
+  uint32 row_capacity_, row_count_;
   Datum* values_;  // row by row
   bool* nulls_;
   bool* by_value_;  // by column
@@ -255,16 +258,29 @@ void LookupJoin::BeginInner() {
   rows_.Init(heap_, &node_->ss.ps, index_only_, context_);
   more_lookup_ = nullptr;
   lookup_.Begin(ModeOf(type_ == JOIN_SEMI || type_ == JOIN_ANTI ? kFirstMatches : 0));
-  const Size columns = static_cast<Size>(Max(outer_columns_, 1));
-  values_ = static_cast<Datum*>(palloc(kMostRows * columns * sizeof *values_));
-  nulls_ = static_cast<bool*>(palloc(kMostRows * columns * sizeof *nulls_));
-  keys_ = static_cast<uint64*>(palloc(kMostRows * static_cast<Size>(key_columns_) * sizeof *keys_));
-  key_of_row_ = static_cast<uint32*>(palloc(kMostRows * sizeof *key_of_row_));
+  row_capacity_ = 0;
+  ReserveRows(kFewRows);
   MemoryContextSwitchTo(old_context);
   batches_ = 0;
   begun_ = true;
   ResetSlot();
   Rescan();
+}
+
+void LookupJoin::ReserveRows(uint32 rows) {
+  if (row_capacity_ > 0) {
+    pfree(values_);
+    pfree(nulls_);
+    pfree(keys_);
+    pfree(key_of_row_);
+  }
+  row_capacity_ = rows;
+  const Size columns = static_cast<Size>(Max(outer_columns_, 1));
+  values_ = static_cast<Datum*>(MemoryContextAlloc(context_, rows * columns * sizeof *values_));
+  nulls_ = static_cast<bool*>(MemoryContextAlloc(context_, rows * columns * sizeof *nulls_));
+  keys_ = static_cast<uint64*>(
+      MemoryContextAlloc(context_, rows * static_cast<Size>(key_columns_) * sizeof *keys_));
+  key_of_row_ = static_cast<uint32*>(MemoryContextAlloc(context_, rows * sizeof *key_of_row_));
 }
 
 tree::LookupMode LookupJoin::ModeOf(uint32 most) const {
@@ -359,6 +375,7 @@ bool LookupJoin::MakeKey(uint32 row, uint64* key) {
 bool LookupJoin::NextBatch() {
   if (outer_done_) return false;
   MemoryContextReset(batch_context_);
+  if (batch_size_ > row_capacity_) ReserveRows(kMostRows);
   const Size limit = static_cast<Size>(work_mem) * 1024;
   row_count_ = key_count_ = 0;
   while (row_count_ < batch_size_) {

@@ -49,9 +49,10 @@ struct Use {
 };
 
 Use uses[core::kHazards];
-int uses_taken;      // of `uses`, from the first on
-int next_use;        // the one to take for another index
-uint32 protections;  // counts the changes of what is protected
+int uses_taken;  // of `uses`, from the first on
+int next_use;    // the one to take for another index
+// Counts the changes of what is protected.
+uint32 protections;
 bool any_in_use;
 bool registered;
 Slot* claimed;

@@ -36,20 +36,10 @@ void InitBound(int columns, Bound::Tail tail, Bound* bound) {
 void Lookup::Init(const Index& index, MemoryContext context) {
   index_ = index;
   context_ = context;
-  const Shape& shape = index.shape;
-  begin_ = static_cast<uint32*>(MemoryContextAlloc(context, (kMostKeys + 1) * sizeof *begin_));
-  cut_ = static_cast<bool*>(MemoryContextAlloc(context, kMostKeys * sizeof *cut_));
-  all_visible_ = static_cast<bool*>(MemoryContextAlloc(context, kCapacity * sizeof *all_visible_));
-  void* memory = MemoryContextAlloc(context, core::EntriesBytes(kCapacity, shape.value_columns, false));
-  core::LayOutEntries(&entries_, memory, kCapacity, shape.key_columns, shape.value_columns, false);
-  for (int c = 0; c < shape.value_columns; c++) {
-    for (uint32 i = 0; i < kCapacity; i++) entries_.cls[c][i] = core::kValue;
-    entries_.all_value |= UINT64CONST(1) << c;
-  }
+  key_capacity_ = capacity_ = 0;
+  Reserve(kFewKeys, kRoom + kFewKeys);
   for (Buffer& page : map_page_) page = InvalidBuffer;
   reader_.Init(index, context);
-  key_count_ = end_key_ = 0;
-  continues_ = false;
 }
 
 void Lookup::Free() {
@@ -57,7 +47,28 @@ void Lookup::Free() {
   pfree(begin_);
   pfree(cut_);
   pfree(all_visible_);
-  pfree(entries_.value[0]);
+  pfree(memory_);
+}
+
+void Lookup::Reserve(uint32 keys, uint32 entries) {
+  const Shape& shape = index_.shape;
+  if (capacity_ > 0) {
+    pfree(begin_);
+    pfree(cut_);
+    pfree(all_visible_);
+    pfree(memory_);
+  }
+  key_capacity_ = keys;
+  capacity_ = entries;
+  begin_ = static_cast<uint32*>(MemoryContextAlloc(context_, (keys + 1) * sizeof *begin_));
+  cut_ = static_cast<bool*>(MemoryContextAlloc(context_, keys * sizeof *cut_));
+  all_visible_ = static_cast<bool*>(MemoryContextAlloc(context_, entries * sizeof *all_visible_));
+  memory_ = MemoryContextAlloc(context_, core::EntriesBytes(entries, shape.value_columns, false));
+  core::LayOutEntries(&entries_, memory_, entries, shape.key_columns, shape.value_columns, false);
+  for (int c = 0; c < shape.value_columns; c++) {
+    for (uint32 i = 0; i < entries; i++) entries_.cls[c][i] = core::kValue;
+    entries_.all_value |= UINT64CONST(1) << c;
+  }
 }
 
 void Lookup::Begin(const LookupMode& mode) {
@@ -69,6 +80,7 @@ void Lookup::Begin(const LookupMode& mode) {
 }
 
 void Lookup::Start(const uint64* keys, uint32 n) {
+  if (n > key_capacity_) Reserve(kMostKeys, kCapacity);
   keys_ = keys;
   key_count_ = n;
   guessed_ = first_key_ = end_key_ = 0;
@@ -107,7 +119,7 @@ bool Lookup::Read() {
   hits_ = 0;
   uint32 key = first_key_;
   for (; key < key_count_; key++) {
-    if (entries_.count + kRoom > kCapacity) break;
+    if (entries_.count + kRoom > capacity_) break;
     while (guessed_ < key_count_ && guessed_ <= key + kGroup) GuessGroup();
     begin_[key - first_key_] = entries_.count;
     cut_[key - first_key_] = false;
@@ -239,7 +251,7 @@ void Lookup::Collect(const NodePage& page, Page raw, const PageRange& range) {
 bool Lookup::ReadOn(uint32 key) {
   const uint32 first = entries_.count;
   do {
-    if (entries_.count + kRoom > kCapacity) return false;
+    if (entries_.count + kRoom > capacity_) return false;
     CHECK_FOR_INTERRUPTS();
     reader_.ReadForward(next_, high_);
     const uint32 begin = entries_.count;

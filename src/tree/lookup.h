@@ -32,7 +32,7 @@ struct LookupMode {
 
 class Lookup {
  public:
-  // Once, before all else.  Its arrays live in `context`.
+  // Once, before all else.  Its arrays live in `context`, and grow with what it is given.
   void Init(const Index& index, MemoryContext context);
   void Free();
   void Begin(const LookupMode& mode);
@@ -67,6 +67,8 @@ class Lookup {
   // be room for what a LeafReader returns.
   static constexpr uint32 kMostDirect = 256;
   static constexpr uint32 kRoom = 512;
+  // Until there are more.
+  static constexpr uint32 kFewKeys = 16;
 
   // Pages of the visibility map that are pinned during a Read.
   static constexpr uint32 kMapPages = 8;
@@ -76,6 +78,7 @@ class Lookup {
     bool found;
   };
 
+  void Reserve(uint32 keys, uint32 entries);
   void SetKey(uint32 key, core::Bound* bound) const;
   void GuessGroup();
   bool ReadDirectly(uint32 key);
@@ -97,9 +100,12 @@ class Lookup {
   uint32 first_key_, end_key_;
   bool continues_;
   core::Bound next_;  // where the key that continues goes on
-  uint32* begin_;     // per key of the Read
+  uint32 key_capacity_;
+  uint32 capacity_;
+  uint32* begin_;  // per key of the Read
   bool* cut_;
   core::Entries entries_;
+  void* memory_;  // of its arrays
   bool* all_visible_;
   LeafReader reader_;
   Buffer map_page_[kMapPages];
