@@ -322,6 +322,8 @@ Plan* MakePlan(PlannerInfo* root, RelOptInfo* rel, const CustomPath& path, List*
     scan_tlist = lappend(scan_tlist, entry);
   }
   List* columns = NIL;
+  // A projection above may still give the plan another target list, of what the join makes.
+  AddColumns(rel->reltarget->exprs, *index_path->path.parent, &scan_tlist, &columns);
   AddColumns(tlist, *index_path->path.parent, &scan_tlist, &columns);
   AddColumns(filter, *index_path->path.parent, &scan_tlist, &columns);
   AddColumns(other_clauses, *index_path->path.parent, &scan_tlist, &columns);
