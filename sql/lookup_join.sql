@@ -10,12 +10,12 @@
 CREATE FUNCTION force_join(ours boolean) RETURNS void LANGUAGE sql AS $$
   SELECT set_config('omendb.enable_lookup_join', ours::text, true), set_config('enable_hashjoin', (NOT ours)::text, true),
          set_config('enable_mergejoin', (NOT ours)::text, true), set_config('enable_nestloop', (NOT ours)::text, true),
-         set_config('enable_memoize', (NOT ours)::text, true)
+         set_config('enable_memoize', (NOT ours)::text, true), set_config('enable_sort', (NOT ours)::text, true)
 $$;
 
 -- Does a query return the same rows by a lookup join as by others?
 CREATE FUNCTION compare_join(query text, ordered boolean DEFAULT false) RETURNS text LANGUAGE plpgsql
-SET enable_hashjoin = on SET enable_mergejoin = on SET enable_nestloop = on SET enable_memoize = on SET omendb.enable_lookup_join = off AS $$
+SET enable_hashjoin = on SET enable_mergejoin = on SET enable_nestloop = on SET enable_memoize = on SET enable_sort = on SET omendb.enable_lookup_join = off AS $$
 DECLARE
   digest text := digest_query(query, ordered);
   expected record;
