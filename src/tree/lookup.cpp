@@ -105,11 +105,11 @@ void Lookup::GuessGroup() {
     SetKey(key, &ahead_low_);
     ahead.found = hot::Lookup(&CacheOf(index_.rel)->route, pg::FileNodeOf(index_.rel), ahead_low_, Direction::kForward,
                               &ahead.guess) &&
-                  ahead.guess.level == 0 && BufferIsValid(ahead.guess.buffer);
+                  ahead.guess.level == 0;
   }
   for (uint32 key = first; key < guessed_; key++) {
     const Ahead& ahead = ahead_[key % lengthof(ahead_)];
-    if (ahead.found && hot::IsProtected(ahead.guess)) PrefetchGuess(ahead.guess);
+    if (ahead.found && hot::IsProtected(ahead.guess)) PrefetchGuess(index_, ahead.guess);
   }
 }
 
@@ -151,7 +151,7 @@ bool Lookup::Read() {
 bool Lookup::ReadDirectly(uint32 key) {
   const Ahead& ahead = ahead_[key % lengthof(ahead_)];
   const hot::Guess& guess = ahead.guess;
-  if (!ahead.found) return false;
+  if (!ahead.found || !BufferIsValid(guess.buffer)) return false;
   if (!pg::PinRecentBuffer(index_.rel, guess.block, guess.buffer)) return false;
   const Buffer buffer = guess.buffer;
   LockBuffer(buffer, BUFFER_LOCK_SHARE);

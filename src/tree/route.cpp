@@ -10,6 +10,7 @@
 extern "C" {
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/spccache.h"
 }
 
 namespace omendb::tree {
@@ -141,25 +142,29 @@ bool FindRoute(const Index& index, const Bound& bound, Direction direction, hot:
   return false;
 }
 
-void PrefetchGuess(const hot::Guess& guess) {
-  pg::PrefetchBufferHeader(guess.buffer);
-  PrefetchPage(guess.buffer);
-  hot::PrefetchWords(guess, BufferGetPage(guess.buffer));
+void PrefetchGuess(const Index& index, const hot::Guess& guess) {
+  if (likely(BufferIsValid(guess.buffer))) {
+    pg::PrefetchBufferHeader(guess.buffer);
+    PrefetchPage(guess.buffer);
+    hot::PrefetchWords(guess, BufferGetPage(guess.buffer));
+  } else if (get_tablespace_io_concurrency(index.rel->rd_rel->reltablespace) > 0 &&
+             // The file may be another one of the same name, and shorter.
+             guess.block < RelationGetNumberOfBlocks(index.rel)) {
+    PrefetchBuffer(index.rel, MAIN_FORKNUM, guess.block);
+  }
 }
 
 void PrefetchLeaf(const Index& index, const Bound& bound, Direction direction) {
   hot::Guess guess;
-  if (HasRoutes(index) &&
-      hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, &guess) &&
-      BufferIsValid(guess.buffer))
-    PrefetchGuess(guess);
+  if (HasRoutes(index) && hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, &guess))
+    PrefetchGuess(index, guess);
 }
 
 Buffer GetGuessedPage(const Index& index, const hot::Guess& guess, int lock_mode) {
   const Relation rel = index.rel;
   if (BufferIsValid(guess.buffer)) {
     // All that is known to be needed, at once: most of its cost is the wait for memory.
-    PrefetchGuess(guess);
+    PrefetchGuess(index, guess);
     if (pg::PinRecentBuffer(rel, guess.block, guess.buffer)) {
       LockBuffer(guess.buffer, lock_mode);
       // Whoever remembered the buffer has verified the page there.  Since then the file may

@@ -14,8 +14,9 @@ bool FindRoute(const Index& index, const core::Bound& bound, core::Direction dir
 
 // Whether searches may ask the hot index.
 bool HasRoutes(const Index& index);
-// Fetches into the cache what a search will read of its leaf.  REQUIRES: the guess has a buffer.
-void PrefetchGuess(const hot::Guess& guess);
+// Fetches into the cache what a search will read of its leaf, or asks the disk for the leaf
+// if it is in no known buffer.
+void PrefetchGuess(const Index& index, const hot::Guess& guess);
 // Fetches into the cache what a search for the bound will read of its leaf, if that is known.
 void PrefetchLeaf(const Index& index, const core::Bound& bound, core::Direction direction);
 
