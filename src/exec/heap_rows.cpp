@@ -25,6 +25,10 @@ namespace {
 // address first: so they are issued one right after the other, not one a row.
 constexpr uint32 kGroup = 16;
 
+// A page that has so many rows of a batch stays pinned instead of their being copied,
+// as far as kMostPinned allows.
+constexpr uint32 kManyRows = 4;
+
 BlockNumber BlockOf(Tid tid) { return static_cast<BlockNumber>(core::TidBlock(tid)); }
 OffsetNumber OffsetOf(Tid tid) { return static_cast<OffsetNumber>(core::TidOffset(tid)); }
 
@@ -46,11 +50,17 @@ void HeapRows::Init(Relation heap, Snapshot snapshot, MemoryContext context) {
   recent_ = nullptr;
   memory_ = nullptr;
   memory_size_ = memory_used_ = 0;
+  pinned_count_ = 0;
   row_bytes_ = 128;
   prefetched_ = 0;
 }
 
+void HeapRows::Release() {
+  while (pinned_count_ > 0) ReleaseBuffer(pinned_[--pinned_count_]);
+}
+
 void HeapRows::Free() {
+  Release();
   if (rows_ != nullptr) pfree(rows_);
   if (dead_ != nullptr) pfree(dead_);
   if (recent_ != nullptr) pfree(recent_);
@@ -89,10 +99,10 @@ void HeapRows::LookForBuffers(const Tid* tids, uint32 n) {
   }
 }
 
-// Of the group that begins at `first`.
+// Of the group that begins at `first`.  Rows on the page of the one before are near it.
 void HeapRows::PrefetchLinePointers(const Tid* tids, uint32 n, uint32 first) const {
   for (uint32 i = first; i < Min(n, first + kGroup); i++) {
-    if (!BufferIsValid(recent_[i])) continue;
+    if (!BufferIsValid(recent_[i]) || (i > 0 && recent_[i] == recent_[i - 1])) continue;
     const char* page = static_cast<const char*>(BufferGetPage(recent_[i]));
     core::Prefetch(page);
     core::Prefetch(page + SizeOfPageHeaderData + (OffsetOf(tids[i]) - 1) * sizeof(ItemIdData));
@@ -102,7 +112,7 @@ void HeapRows::PrefetchLinePointers(const Tid* tids, uint32 n, uint32 first) con
 // What is read of a page before its lock is held is a hint where to find the row, no more.
 void HeapRows::PrefetchRows(const Tid* tids, uint32 n, uint32 first) const {
   for (uint32 i = first; i < Min(n, first + kGroup); i++) {
-    if (!BufferIsValid(recent_[i])) continue;
+    if (!BufferIsValid(recent_[i]) || (i > 0 && recent_[i] == recent_[i - 1])) continue;
     const char* page = static_cast<const char*>(BufferGetPage(recent_[i]));
     const ItemIdData line_pointer = *PageGetItemId(const_cast<char*>(page), OffsetOf(tids[i]));
     core::Prefetch(page + line_pointer.lp_off);
@@ -124,8 +134,9 @@ Buffer HeapRows::PinPage(Tid tid, uint32 i) {
   return buffer;
 }
 
-void HeapRows::Copy(const HeapTupleData& tuple, uint32 i) {
+void HeapRows::Take(const HeapTupleData& tuple, uint32 i) {
   rows_[i] = tuple;
+  if (stays_pinned_) return;
   rows_[i].t_data = reinterpret_cast<HeapTupleHeader>(memory_ + memory_used_);
   memcpy(rows_[i].t_data, tuple.t_data, tuple.t_len);
   memory_used_ += MAXALIGN(tuple.t_len);
@@ -153,17 +164,27 @@ void HeapRows::Read(Buffer buffer, Tid tid, uint32 i) {
         ItemPointerSet(&tuple.t_self, BlockOf(tid), offset);
         tuple.t_tableOid = RelationGetRelid(heap_);
         tuple.t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page, line_pointer));
-        Copy(tuple, i);
+        Take(tuple, i);
         return;
       }
     }
   }
   ItemPointerData pointer;
   ItemPointerSet(&pointer, BlockOf(tid), OffsetOf(tid));
-  if (heap_hot_search_buffer(&pointer, heap_, buffer, snapshot_, &tuple, &dead_[i], true)) Copy(tuple, i);
+  if (heap_hot_search_buffer(&pointer, heap_, buffer, snapshot_, &tuple, &dead_[i], true)) Take(tuple, i);
+}
+
+// Leaves a page, locked.
+void HeapRows::Leave(Buffer buffer) {
+  LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+  if (stays_pinned_)
+    pinned_[pinned_count_++] = buffer;
+  else
+    ReleaseBuffer(buffer);
 }
 
 uint32 HeapRows::Fetch(const Tid* tids, uint32 n) {
+  Release();
   Reserve(n);
   // No row is longer than a page; so the loop below looks for that much room before each.
   const Size wanted = Min(n * row_bytes_, memory_limit_) + BLCKSZ;
@@ -190,12 +211,14 @@ uint32 HeapRows::Fetch(const Tid* tids, uint32 n) {
       break;
     }
     if (i == 0 || BlockOf(tids[i]) != BlockOf(tids[i - 1])) {
-      if (BufferIsValid(buffer)) UnlockReleaseBuffer(buffer);
+      if (BufferIsValid(buffer)) Leave(buffer);
       buffer = PinPage(tids[i], i);
+      const uint32 last = i + kManyRows - 1;
+      stays_pinned_ = pinned_count_ < kMostPinned && last < n && BlockOf(tids[last]) == BlockOf(tids[i]);
     }
     Read(buffer, tids[i], i);
   }
-  if (BufferIsValid(buffer)) UnlockReleaseBuffer(buffer);
+  if (BufferIsValid(buffer)) Leave(buffer);
   return i;
 }
 

@@ -5,7 +5,7 @@
 // buffers that the pages were last seen in are known (hot/heap_buffers.h), so all of these
 // are fetched ahead, and pages that are not in memory are asked for from the disk.
 //
-// Rows are copied, so no page stays pinned.
+// Rows are copied, unless many of a batch are on one page, which then stays pinned.
 #ifndef OMENDB_EXEC_HEAP_ROWS_H
 #define OMENDB_EXEC_HEAP_ROWS_H
 
@@ -37,7 +37,11 @@ class HeapRows {
   // order of blocks, neighbours share the visit of their page.
   uint32 Fetch(const core::Tid* tids, uint32 n);
 
-  // Of the i-th TID: null if the snapshot sees no version.  Valid until the next Fetch.
+  // Lets go of the rows.
+  void Release();
+
+  // Of the i-th TID: null if the snapshot sees no version.  Valid until the next Fetch or
+  // Release.
   HeapTuple Row(uint32 i) { return rows_[i].t_data != nullptr ? &rows_[i] : nullptr; }
   // Whether nobody can see any version.
   bool IsDead(uint32 i) const { return dead_[i]; }
@@ -52,7 +56,10 @@ class HeapRows {
   void PrefetchRows(const core::Tid* tids, uint32 n, uint32 first) const;
   Buffer PinPage(core::Tid tid, uint32 i);
   void Read(Buffer buffer, core::Tid tid, uint32 i);
-  void Copy(const HeapTupleData& tuple, uint32 i);
+  void Take(const HeapTupleData& tuple, uint32 i);
+  void Leave(Buffer buffer);
+
+  static constexpr uint32 kMostPinned = 8;
 
   Relation heap_;
   Snapshot snapshot_;
@@ -66,7 +73,10 @@ class HeapRows {
   Buffer* recent_;  // where the page of a TID probably is
   char* memory_;    // the copies
   Size memory_size_, memory_used_;
-  Size row_bytes_;  // what a row is expected to take
+  Size row_bytes_;     // what a row is expected to take
+  bool stays_pinned_;  // the page that is being read
+  uint32 pinned_count_;
+  Buffer pinned_[kMostPinned];
   uint64 prefetched_;
 };
 

@@ -130,6 +130,8 @@ void ScanNode::Rescan() {
   conditions_evaluated_ = true;
   started_ = false;
   next_ = count_ = 0;
+  ExecClearTuple(css.ss.ss_ScanTupleSlot);
+  rows_.Release();
   ExecScanReScan(&css.ss);
 }
 
