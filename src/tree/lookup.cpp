@@ -203,6 +203,7 @@ bool Lookup::ReadDirectly(uint32 key) {
     AskVisibilityMap(first);
     ReleaseBuffer(buffer);
   }
+  pg::ReachTestPoint(pg::TestPoint::kLeafRead);
   return true;
 }
 
