@@ -74,12 +74,6 @@ bool TryModel(const uint64_t* values, uint32_t n, uint64_t span, const LinearMod
   return true;
 }
 
-// The integer that a header's base stands for.
-i128 BaseOf(const ColumnHeader& header) {
-  return static_cast<i128>(header.base) -
-         ((header.flags & ColumnHeader::kNegativeBase) != 0 ? static_cast<i128>(1) << 64 : 0);
-}
-
 u128 DivideRoundingDown(u128 dividend, uint64_t divisor) {
   if (divisor == 1) return dividend;
   if (dividend <= UINT64_MAX) return static_cast<uint64_t>(dividend) / divisor;

@@ -54,6 +54,12 @@ struct ColumnHeader {
 };
 static_assert(sizeof(ColumnHeader) == 40 && std::is_trivially_copyable_v<ColumnHeader>);
 
+// The integer that a header's base stands for.
+inline i128 BaseOf(const ColumnHeader& header) {
+  return static_cast<i128>(header.base) -
+         ((header.flags & ColumnHeader::kNegativeBase) != 0 ? static_cast<i128>(1) << 64 : 0);
+}
+
 // Bytes of packed words for n values of this width.
 inline size_t PackedBytes(uint32_t n, uint32_t width) {
   const size_t rows = (n + kLanes - 1) / kLanes;

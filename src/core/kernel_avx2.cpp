@@ -9,6 +9,8 @@ extern const Kernels kAvx2Kernels;
 const Kernels kAvx2Kernels = {"avx2",
                               SimdKernels<xsimd::avx2>::DecodeRows,
                               SimdKernels<xsimd::avx2>::CountBelow,
+                              SimdKernels<xsimd::avx2>::SumSteps,
+                              SimdKernels<xsimd::avx2>::BoundSteps,
                               SimdKernels<xsimd::avx2>::FindFence,
                               AllEqual,
                               Range,

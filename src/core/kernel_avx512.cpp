@@ -9,6 +9,8 @@ extern const Kernels kAvx512Kernels;
 const Kernels kAvx512Kernels = {"avx512",
                                 SimdKernels<xsimd::avx512f>::DecodeRows,
                                 SimdKernels<xsimd::avx512f>::CountBelow,
+                                SimdKernels<xsimd::avx512f>::SumSteps,
+                                SimdKernels<xsimd::avx512f>::BoundSteps,
                                 SimdKernels<xsimd::avx512f>::FindFence,
                                 AllEqual,
                                 Range,

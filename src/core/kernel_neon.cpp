@@ -9,6 +9,8 @@ extern const Kernels kNeonKernels;
 const Kernels kNeonKernels = {"neon",
                               SimdKernels<xsimd::neon64>::DecodeRows,
                               SimdKernels<xsimd::neon64>::CountBelow,
+                              SimdKernels<xsimd::neon64>::SumSteps,
+                              SimdKernels<xsimd::neon64>::BoundSteps,
                               SimdKernels<xsimd::neon64>::FindFence,
                               AllEqual,
                               Range,

@@ -19,6 +19,27 @@ uint32_t CountBelow(const PackedColumn& column, uint32_t first_row, uint32_t row
   return count;
 }
 
+uint64_t StepsAt(const PackedColumn& column, uint32_t i) {
+  const uint64_t residual = column.width != 0 ? UnpackResidual(column.words, column.width, i) : 0;
+  return column.model.Predict(i) + residual;
+}
+
+uint64_t SumSteps(const PackedColumn& column, uint32_t first_row, uint32_t rows) {
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < rows * kLanes; i++) sum += StepsAt(column, first_row * kLanes + i);
+  return sum;
+}
+
+void BoundSteps(const PackedColumn& column, uint32_t first_row, uint32_t rows, int64_t* least, int64_t* greatest) {
+  *least = INT64_MAX;
+  *greatest = INT64_MIN;
+  for (uint32_t i = 0; i < rows * kLanes; i++) {
+    const int64_t steps = static_cast<int64_t>(StepsAt(column, first_row * kLanes + i));
+    *least = steps < *least ? steps : *least;
+    *greatest = steps > *greatest ? steps : *greatest;
+  }
+}
+
 struct ScalarCount {
   template <uint32_t n>
   static uint32_t AtMost(const uint64_t* keys, uint64_t key) {
@@ -30,8 +51,9 @@ struct ScalarCount {
 
 }  // namespace
 
-const Kernels kScalarKernels = {"scalar",    DecodeRows, CountBelow, FenceSearch<ScalarCount>::Find,
-                                AllEqual,    Range,      SumMoments, WidenResidualRange,
-                                OffsetRange, NumberTids, PackRows};
+const Kernels kScalarKernels = {
+    "scalar", DecodeRows, CountBelow, SumSteps,           BoundSteps,  FenceSearch<ScalarCount>::Find,
+    AllEqual, Range,      SumMoments, WidenResidualRange, OffsetRange, NumberTids,
+    PackRows};
 
 }  // namespace omendb::core

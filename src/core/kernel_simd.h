@@ -21,14 +21,12 @@ struct SimdKernels {
   static constexpr size_t kAhead = 8;  // groups, that is cache lines
   static_assert(kLanes % kStep == 0, "a row is a whole number of vectors");
 
-  // Calls emit(row, batch_number, values) for every vector of every row.
+  // Calls emit(row, batch_number, steps) for every vector of every row: predict + residual.
   template <class Emit>
-  static inline void ForEachVector(const PackedColumn& column, uint32_t first_row, uint32_t rows, Emit emit) {
+  static inline void ForEachSteps(const PackedColumn& column, uint32_t first_row, uint32_t rows, Emit emit) {
     const uint32_t width = column.width;
-    const Words base(column.base);
     const Words mask(width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1);
-    const Words scale(column.scale);
-    const bool sloped = column.model.slope != 0, scaled = column.scale != 1;
+    const bool sloped = column.model.slope != 0;
     const int right = column.model.right_shift, left = column.model.left_shift;
 
     // On magnitudes: the floor of a falling line is minus the ceiling of a rising one.
@@ -62,10 +60,19 @@ struct SimdKernels {
           steps = falling ? steps - predicted : steps + predicted;
           product[b] += advance;
         }
-        if (scaled) steps *= scale;
-        emit(row, b, base + steps);
+        emit(row, b, steps);
       }
     }
+  }
+
+  // The same with values.
+  template <class Emit>
+  static inline void ForEachVector(const PackedColumn& column, uint32_t first_row, uint32_t rows, Emit emit) {
+    const Words base(column.base), scale(column.scale);
+    const bool scaled = column.scale != 1;
+    ForEachSteps(column, first_row, rows, [&](uint32_t row, size_t b, const Words& steps) {
+      emit(row, b, base + (scaled ? steps * scale : steps));
+    });
   }
 
   static void DecodeRows(const PackedColumn& column, uint32_t first_row, uint32_t rows, uint64_t* out) {
@@ -84,6 +91,44 @@ struct SimdKernels {
     uint64_t sum = 0;
     for (size_t l = 0; l < kStep; l++) sum += lane[l];
     return static_cast<uint32_t>(sum);
+  }
+
+  static uint64_t SumSteps(const PackedColumn& column, uint32_t first_row, uint32_t rows) {
+    Words total[kBatches];
+    for (Words& part : total) part = Words(uint64_t{0});
+    ForEachSteps(column, first_row, rows, [&](uint32_t, size_t b, const Words& steps) { total[b] += steps; });
+    uint64_t sum = 0;
+    for (const Words& part : total) {
+      uint64_t lane[kStep];
+      part.store_unaligned(lane);
+      for (size_t l = 0; l < kStep; l++) sum += lane[l];
+    }
+    return sum;
+  }
+
+  static void BoundSteps(const PackedColumn& column, uint32_t first_row, uint32_t rows, int64_t* least,
+                         int64_t* greatest) {
+    SignedWords low[kBatches], high[kBatches];
+    for (size_t b = 0; b < kBatches; b++) {
+      low[b] = SignedWords(INT64_MAX);
+      high[b] = SignedWords(INT64_MIN);
+    }
+    ForEachSteps(column, first_row, rows, [&](uint32_t, size_t b, const Words& steps) {
+      const SignedWords value = xsimd::bitwise_cast<SignedWords>(steps);
+      low[b] = xsimd::select(value < low[b], value, low[b]);
+      high[b] = xsimd::select(high[b] < value, value, high[b]);
+    });
+    *least = INT64_MAX;
+    *greatest = INT64_MIN;
+    for (size_t b = 0; b < kBatches; b++) {
+      int64_t lows[kStep], highs[kStep];
+      low[b].store_unaligned(lows);
+      high[b].store_unaligned(highs);
+      for (size_t l = 0; l < kStep; l++) {
+        *least = lows[l] < *least ? lows[l] : *least;
+        *greatest = highs[l] > *greatest ? highs[l] : *greatest;
+      }
+    }
   }
 
   // For FenceSearch.  Signed comparisons of numbers whose highest bit is flipped: AVX2

@@ -9,6 +9,8 @@ extern const Kernels kSse2Kernels;
 const Kernels kSse2Kernels = {"sse2",
                               SimdKernels<xsimd::sse2>::DecodeRows,
                               SimdKernels<xsimd::sse2>::CountBelow,
+                              SimdKernels<xsimd::sse2>::SumSteps,
+                              SimdKernels<xsimd::sse2>::BoundSteps,
                               SimdKernels<xsimd::sse2>::FindFence,
                               AllEqual,
                               Range,

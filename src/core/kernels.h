@@ -54,6 +54,11 @@ struct Kernels {
   // How many values of these rows are below key (unsigned).
   uint32_t (*count_below)(const PackedColumn& column, uint32_t first_row, uint32_t rows, uint64_t key);
 
+  // Over the values of these rows, in steps: predict(i) + residual(i).  Their sum, and the
+  // least and the greatest of them; as signed numbers, modulo 2^64.
+  uint64_t (*sum_steps)(const PackedColumn& column, uint32_t first_row, uint32_t rows);
+  void (*bound_steps)(const PackedColumn& column, uint32_t first_row, uint32_t rows, int64_t* least, int64_t* greatest);
+
   // FindFence, see core/fence_model.h: the whole search, so that it is one call.
   uint32_t (*find_fence)(const FenceModel& model, const uint64_t* keys, uint64_t key);
 

@@ -79,6 +79,19 @@ bool Lookup(Handle* handle, const pg::FileNode& node, const core::Bound& bound, 
 // Whether the table of a guess is still protected: whoever makes several guesses asks
 // before it gives one to any function below.  Block and buffer are hints in any case.
 bool IsProtected(const Guess& guess);
+// From a guess to the page behind it on its level; false if there is none.
+inline bool MoveToNext(Guess* guess) {
+  if (guess->position + 1 >= guess->table->count) return false;
+  const Target target = guess->table->targets()[++guess->position].load(std::memory_order_relaxed);
+  guess->block = TargetBlock(target);
+  guess->buffer = TargetBuffer(target);
+  return true;
+}
+// The buffer of the page that many pages behind it; InvalidBuffer if that is not known.
+inline Buffer BufferAhead(const Guess& guess, uint32 pages) {
+  if (guess.position + pages >= guess.table->count) return InvalidBuffer;
+  return TargetBuffer(guess.table->targets()[guess.position + pages].load(std::memory_order_relaxed));
+}
 
 // Says in which buffer the guessed page was found.
 void RememberBuffer(const Guess& guess, Buffer buffer);

@@ -8,6 +8,7 @@
 
 extern "C" {
 #include "access/genam.h"
+#include "nodes/nodeFuncs.h"
 #include "pgstat.h"
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
@@ -77,6 +78,15 @@ inline bool IsLockedByMe(Buffer buffer) {
   if (BufferIsLocal(buffer)) return false;
   BufferDesc* descriptor = GetBufferDescriptor(static_cast<uint32>(buffer - 1));
   return LWLockHeldByMe(BufferDescriptorGetContentLock(descriptor));
+}
+
+// expression_tree_walker, whose callback has no prototype before 16.
+inline bool WalkExpression(Node* node, bool (*walker)(Node*, void*), void* context) {
+#if PG_VERSION_NUM >= 160000
+  return expression_tree_walker(node, walker, context);
+#else
+  return expression_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker)), context);
+#endif
 }
 
 // Raises "snapshot too old" where the version still has that feature.
