@@ -12,7 +12,8 @@ DOCS = README.md
 OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/*.cpp src/exec/*.cpp src/am/*.cpp src/tree/*.cpp src/hot/*.cpp src/pg/*.cpp src/core/*.cpp)))
 
 REGRESS = integer datetime timezone float other_types nulls multicolumn include options unsupported opclass \
-  opfamily build check dml deep wide bounds cursor partial rebuild transaction properties merge parallel hot scan lookup_join
+  opfamily build check dml deep wide bounds cursor partial rebuild transaction properties merge parallel hot scan \
+  lookup_join aggregate
 REGRESS_OPTS = --inputdir=. --outputdir=.
 
 # They pause at points that only the test build has.

@@ -1,6 +1,4 @@
 // When the planner may use an Omendb Aggregate, and what it costs.
-#include <cmath>
-
 #include "exec/heap_rows.h"
 
 #include "exec/aggregate_plan.h"
@@ -26,7 +24,6 @@ extern "C" {
 #include "parser/parsetree.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/spccache.h"
 }
 
 namespace omendb::exec {
@@ -244,7 +241,7 @@ bool IsFixed(const IndexPath& path, int column) {
   foreach (cell, path.indexclauses) {
     const IndexClause* clause = lfirst_node(IndexClause, cell);
     if (clause->indexcol != column || list_length(clause->indexquals) != 1) continue;
-    const Expr* expr = linitial_node(RestrictInfo, clause->indexquals)->clause;
+    Expr* expr = linitial_node(RestrictInfo, clause->indexquals)->clause;
     if (!IsA(expr, OpExpr)) continue;
     int strategy;
     Oid left, right;
@@ -347,26 +344,21 @@ bool MakePlan(const IndexPath& path, const Request& request, AggregatePlan* plan
 
 // ---- The path ----
 
-// As cost_index has it for an index-only scan, but for the work on each entry.
-void SetCost(PlannerInfo* root, const IndexPath& index_path, const AggregatePlan& plan, double groups, Path* path) {
+// The cost of the index-only scan, with less work on each entry.
+void SetCost(const IndexPath& index_path, const AggregatePlan& plan, double groups, Path* path) {
   const IndexOptInfo& index = *index_path.indexinfo;
-  const RelOptInfo& rel = *index.rel;
   const QualCost& target = path->pathtarget->cost;
-  const double entries = Max(1.0, rint(index_path.indexselectivity * index.tuples));
-  double random_page, sequential_page;
-  get_tablespace_page_costs(index.reltablespace, &random_page, &sequential_page);
-  Cost run = Max(1.0, ceil(index_path.indexselectivity * index.pages)) * random_page;
+  const double entries = index_path.indexselectivity * index.tuples;
+  const double per_entry = cpu_tuple_cost + cpu_index_tuple_cost + cpu_operator_cost * list_length(index_path.indexclauses);
+  const Cost startup = index_path.path.startup_cost;
+  Cost run = Max(index_path.path.total_cost - startup - entries * per_entry, 0);
   run += entries * cpu_operator_cost * kOperatorsPerEntry * plan.outputs;
-  const double hidden = 1.0 - rel.allvisfrac;
-  if (hidden > 0) {
-    get_tablespace_page_costs(rel.reltablespace, &random_page, &sequential_page);
-    run += ceil(index_pages_fetched(entries, rel.pages, index.pages, root) * hidden) * random_page;
-    run += entries * hidden * cpu_tuple_cost;
-  }
+  // Rows that are not on all-visible pages are looked up as ever.
+  run += entries * (1.0 - index.rel->allvisfrac) * cpu_tuple_cost;
   run += groups * (cpu_tuple_cost + cpu_operator_cost * plan.outputs);
   path->rows = groups;
-  path->startup_cost = index_path.path.startup_cost + target.startup + (plan.columns == 0 ? run : 0);
-  path->total_cost = index_path.path.startup_cost + target.startup + run + groups * target.per_tuple;
+  path->startup_cost = startup + target.startup + (plan.columns == 0 ? run : 0);
+  path->total_cost = startup + target.startup + run + groups * target.per_tuple;
 }
 
 extern "C" {
@@ -425,7 +417,7 @@ void AddPath(PlannerInfo* root, RelOptInfo* output, IndexPath* index_path, const
   path->custom_paths = list_make1(index_path);
   path->custom_private = list_make2(EncodePlan(plan), exprs);
   path->methods = &kPathMethods;
-  SetCost(root, *index_path, plan, groups, &path->path);
+  SetCost(*index_path, plan, groups, &path->path);
   add_path(output, &path->path);
 }
 
@@ -439,13 +431,20 @@ void AddAggregatePaths(PlannerInfo* root, RelOptInfo* input, RelOptInfo* output,
   if (!MakeRequest(*root->parse, *input, *output, extra, &request)) return;
   // What the planner expects of every other plan.
   const double groups = request.keys == 0 ? 1 : static_cast<Path*>(linitial(output->pathlist))->rows;
-  ListCell* cell;
-  foreach (cell, CollectIndexPaths(root, input)) {
-    IndexPath* path = lfirst_node(IndexPath, cell);
-    if (path->path.pathtype == T_IndexOnlyScan && path->path.param_info == nullptr && path->indexorderbys == NIL &&
-        ConditionsAreExact(*path))
-      AddPath(root, output, path, request, groups);
+  // One index at a time: which of them is best for this is not known before.
+  List* const indexes = input->indexlist;
+  ListCell *index, *cell;
+  foreach (index, indexes) {
+    if (!am::IsOurs(*lfirst_node(IndexOptInfo, index))) continue;
+    input->indexlist = list_make1(lfirst(index));
+    foreach (cell, CollectIndexPaths(root, input)) {
+      IndexPath* path = lfirst_node(IndexPath, cell);
+      if (path->path.pathtype == T_IndexOnlyScan && path->path.param_info == nullptr && path->indexorderbys == NIL &&
+          ConditionsAreExact(*path))
+        AddPath(root, output, path, request, groups);
+    }
   }
+  input->indexlist = indexes;
 }
 
 }  // namespace omendb::exec

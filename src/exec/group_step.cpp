@@ -47,16 +47,19 @@ Timestamp GroupStep::LastOf(Timestamp first, Timestamp value) {
   if (last >= value && FirstOf(last) == first && (last == kLast || FirstOf(last + 1) != first)) return last;
   // The function does not fall, so the group's values are all before the first other one.
   Timestamp inside = value, outside = kLast;
+  // From the least timestamp to the last are more than 63 bits.
+  const auto distance = [&] { return static_cast<uint64>(outside) - static_cast<uint64>(inside); };
   if (FirstOf(outside) == first) return outside;
-  for (int64 step = width_; outside - inside > step; step *= 2) {
-    if (FirstOf(inside + step) != first) {
-      outside = inside + step;
+  for (uint64 step = static_cast<uint64>(width_); distance() > step; step *= 2) {
+    const Timestamp next = inside + static_cast<int64>(step);
+    if (FirstOf(next) != first) {
+      outside = next;
       break;
     }
-    inside += step;
+    inside = next;
   }
-  while (outside - inside > 1) {
-    const Timestamp middle = inside + (outside - inside) / 2;
+  while (distance() > 1) {
+    const Timestamp middle = inside + static_cast<int64>(distance() / 2);
     if (FirstOf(middle) == first)
       inside = middle;
     else

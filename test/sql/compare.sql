@@ -27,7 +27,7 @@ SET omendb.enable_aggregate = off;
 
 -- Make the planner scan in one way, until the end of the transaction or of the
 -- calling function: 'seq', 'index', 'only' (index-only), 'bitmap', or by Omendb
--- Scan: 'batched', 'batched_only'.
+-- Scan: 'batched', 'batched_only'.  Joins and totals come from rows.
 CREATE FUNCTION force_scan(way text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF way NOT IN ('seq', 'index', 'only', 'bitmap', 'batched', 'batched_only') THEN
@@ -44,7 +44,9 @@ BEGIN
           -- What a batch costs, so that one of a single row is no dearer.
           set_config('cpu_operator_cost', CASE WHEN way LIKE 'batched%' THEN '0' ELSE current_setting('compare.cpu_operator_cost') END, true),
           set_config('enable_bitmapscan', (way = 'bitmap')::text, true),
-          set_config('enable_sort', (way IN ('seq', 'bitmap'))::text, true);
+          set_config('enable_sort', (way IN ('seq', 'bitmap'))::text, true),
+          set_config('omendb.enable_lookup_join', 'off', true),
+          set_config('omendb.enable_aggregate', 'off', true);
 END $$;
 
 -- The plan of a query under one kind of scan.
