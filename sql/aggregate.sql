@@ -6,29 +6,7 @@
 \i :compare
 \set ECHO all
 
--- A query by Omendb Aggregate against a sequential scan.
-CREATE FUNCTION compare_aggregate(query text, ordered boolean DEFAULT false) RETURNS text LANGUAGE plpgsql
-SET enable_seqscan = on SET enable_indexscan = on SET enable_indexonlyscan = on SET enable_bitmapscan = on
-SET enable_sort = on SET omendb.enable_aggregate = on AS $$
-DECLARE
-  digest text := digest_query(query, ordered);
-  expected record;
-  got record;
-  line text;
-  plan text := '';
-BEGIN
-  PERFORM force_scan('seq');
-  EXECUTE digest INTO expected;
-  PERFORM force_scan('only'), set_config('omendb.enable_aggregate', 'on', true);
-  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || digest LOOP
-    plan := plan || line || E'\n';
-  END LOOP;
-  EXECUTE digest INTO got;
-  RETURN CASE WHEN plan !~ 'Omendb Aggregate' THEN E'another plan:\n' || plan
-    WHEN ordered AND plan ~ '\mSort\M' THEN 'sorted'
-    WHEN got IS DISTINCT FROM expected THEN format('DIFFERENT: %s rows instead of %s', got.count, expected.count)
-    ELSE format('same, %s rows', expected.count) END;
-END $$;
+-- A plan, if only index-only scans and Omendb Aggregate are to be had.
 CREATE FUNCTION show_aggregate(query text) RETURNS SETOF text LANGUAGE plpgsql
 SET enable_seqscan = on SET enable_indexscan = on SET enable_indexonlyscan = on SET enable_bitmapscan = on
 SET enable_sort = on SET omendb.enable_aggregate = on AS $$

@@ -116,6 +116,30 @@ BEGIN
   RETURN CASE problems WHEN '' THEN format('same, %s rows', expected.count) ELSE substr(problems, 3) END;
 END $$;
 
+-- The same for Omendb Aggregate: a query's rows by it and by a sequential scan.
+CREATE FUNCTION compare_aggregate(query text, ordered boolean DEFAULT false) RETURNS text LANGUAGE plpgsql
+SET enable_seqscan = on SET enable_indexscan = on SET enable_indexonlyscan = on SET enable_bitmapscan = on
+SET enable_sort = on SET omendb.enable_aggregate = on AS $$
+DECLARE
+  digest text := digest_query(query, ordered);
+  expected record;
+  got record;
+  line text;
+  plan text := '';
+BEGIN
+  PERFORM force_scan('seq');
+  EXECUTE digest INTO expected;
+  PERFORM force_scan('only'), set_config('omendb.enable_aggregate', 'on', true);
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || digest LOOP
+    plan := plan || line || E'\n';
+  END LOOP;
+  EXECUTE digest INTO got;
+  RETURN CASE WHEN plan !~ 'Omendb Aggregate' THEN E'another plan:\n' || plan
+    WHEN ordered AND plan ~ '\mSort\M' THEN 'sorted'
+    WHEN got IS DISTINCT FROM expected THEN format('DIFFERENT: %s rows instead of %s', got.count, expected.count)
+    ELSE format('same, %s rows', expected.count) END;
+END $$;
+
 -- Compare `column op probe` for the five operators and every probe, and each
 -- range between two neighbours of the list.  `shown` is what to select.
 CREATE FUNCTION compare_operators(tab text, col text, probe_type text, probes text[], shown text DEFAULT NULL,

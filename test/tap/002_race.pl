@@ -145,6 +145,8 @@ SELECT must_be_same(format('SELECT k FROM t WHERE k BETWEEN %s AND %s', :k::int8
 SELECT must_be_same(format('SELECT a, k FROM t WHERE a IN (1, 3, 7) AND k > %s ORDER BY a, k DESC', :k::int8),
   '{index,only,batched,batched_only}', true);
 SELECT must_be_same(format('SELECT k FROM t WHERE k < %s ORDER BY k DESC LIMIT 50', :k::int8), '{index,only,batched,batched_only}', true);
+SELECT must_be_same_totals(format('SELECT count(*), sum(k), min(k), max(k) FROM t WHERE k > %s', :k::int8));
+SELECT must_be_same_totals('SELECT a, count(*), sum(k), max(id) FROM t GROUP BY a');
 COMMIT;
 END
     # Workers share a scan; a merge join goes back to where it was.
@@ -253,6 +255,51 @@ COMMIT;
 SELECT must_be_same('SELECT k FROM scratch WHERE k > 0');
 END
 );
+
+# A table that is all-visible most of the time, and changes now and then: rows come, go, move, or never come to be.
+my $calm = <<'END';
+CREATE TABLE calm (id int4, k int4, worth int8) WITH (fillfactor = 90);
+INSERT INTO calm SELECT n, n % 5000, 0 FROM generate_series(1, 10000) AS n;
+CREATE INDEX calm_k ON calm USING omendb (k) INCLUDE (worth);
+CREATE INDEX calm_id ON calm USING omendb (id);
+VACUUM ANALYZE calm;
+END
+my @totals = (
+    map({
+        $_->[0] => <<"END"
+\set k random(0, 5000)
+$_->[1]
+SELECT must_be_same_totals(format('SELECT count(*), sum(k), sum(worth), min(worth), max(worth) FROM calm WHERE k >= %s',
+  :k - 2000));
+SELECT must_be_same_totals(format('SELECT k, count(*), sum(worth) FROM calm WHERE k BETWEEN %s AND %s GROUP BY k', :k,
+  :k + 1000));
+COMMIT;
+END
+    } [ 10, $repeatable ], [ 3, $serializable ]),
+    # Those of one statement see one snapshot.
+    10 => "SELECT must_be_worth_nothing();",
+    4 => <<'END',
+\set k random(0, 5000)
+BEGIN;
+INSERT INTO calm SELECT 20000 + n, :k + n, 1 FROM generate_series(1, 10) AS n;
+ROLLBACK;
+END
+    1 => <<'END',
+\set from random(1, 10000)
+\set to random(1, 10000)
+UPDATE calm SET worth = worth + CASE WHEN :from = :to THEN 0 WHEN id = :from THEN -7 ELSE 7 END WHERE id IN (:from, :to);
+END
+    1 => <<'END',
+\set from random(1, 10000)
+\set to random(1, 10000)
+UPDATE calm SET k = :from % 5000, worth = worth + CASE WHEN :from = :to THEN 0 WHEN id = :from THEN -7 ELSE 7 END
+WHERE id IN (:from, :to);
+END
+    1 => <<'END',
+\set id random(1, 10000)
+WITH d AS (DELETE FROM calm WHERE id = :id RETURNING *) INSERT INTO calm SELECT id, (k + 1) % 5000, worth FROM d;
+END
+    8 => vacuum('calm'));
 
 # Serializable transactions, each of which is right if it is alone.
 my $promises = <<'END';
@@ -422,6 +469,26 @@ END
         setup => 'CREATE TABLE scratch (k int4); CREATE INDEX scratch_k ON scratch USING omendb (k);',
         scripts => [ @scatter, @compare_ranges, @move_tokens ],
         alone => \@definitions
+    },
+    {
+        name => 'totals',
+        entries => 16,
+        delta => 4,
+        conf => $shared,
+        setup => $calm . <<'END',
+CREATE FUNCTION must_be_worth_nothing() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  n int8;
+  total numeric;
+BEGIN
+  PERFORM force_scan('only'), set_config('omendb.enable_aggregate', 'on', true);
+  EXECUTE 'SELECT count(*), sum(worth) FROM calm WHERE k >= 0' INTO n, total;
+  IF n <> 10000 OR total <> 0 THEN
+    RAISE EXCEPTION 'WRONG ANSWER: % rows worth %', n, total;
+  END IF;
+END $$;
+END
+        scripts => \@totals
     },
     {
         name => 'serializable',

@@ -73,6 +73,16 @@ BEGIN
   END IF;
 END $$;
 
+-- The same of a query that Omendb Aggregate answers.
+CREATE FUNCTION must_be_same_totals(query text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  outcome text := compare_aggregate(query);
+BEGIN
+  IF outcome NOT LIKE 'same, %' THEN
+    RAISE EXCEPTION 'WRONG ANSWER: %: %', query, outcome;
+  END IF;
+END $$;
+
 -- omendb_check of every index, against its table.  Returns how many there are.
 CREATE FUNCTION check_all() RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
