@@ -267,12 +267,12 @@ END
 my @totals = (
     map({
         $_->[0] => <<"END"
-\set k random(0, 5000)
+\\set k random(0, 5000)
 $_->[1]
 SELECT must_be_same_totals(format('SELECT count(*), sum(k), sum(worth), min(worth), max(worth) FROM calm WHERE k >= %s',
-  :k - 2000));
-SELECT must_be_same_totals(format('SELECT k, count(*), sum(worth) FROM calm WHERE k BETWEEN %s AND %s GROUP BY k', :k,
-  :k + 1000));
+  :k::int8 - 2000));
+SELECT must_be_same_totals(format('SELECT k, count(*), sum(worth) FROM calm WHERE k BETWEEN %s AND %s GROUP BY k', :k::int8,
+  :k::int8 + 1000));
 COMMIT;
 END
     } [ 10, $repeatable ], [ 3, $serializable ]),
@@ -287,12 +287,13 @@ END
     1 => <<'END',
 \set from random(1, 10000)
 \set to random(1, 10000)
-UPDATE calm SET worth = worth + CASE WHEN :from = :to THEN 0 WHEN id = :from THEN -7 ELSE 7 END WHERE id IN (:from, :to);
+UPDATE calm SET worth = worth + CASE WHEN :from::int4 = :to::int4 THEN 0 WHEN id = :from THEN -7 ELSE 7 END
+WHERE id IN (:from, :to);
 END
     1 => <<'END',
 \set from random(1, 10000)
 \set to random(1, 10000)
-UPDATE calm SET k = :from % 5000, worth = worth + CASE WHEN :from = :to THEN 0 WHEN id = :from THEN -7 ELSE 7 END
+UPDATE calm SET k = :from::int4 % 5000, worth = worth + CASE WHEN :from::int4 = :to::int4 THEN 0 WHEN id = :from THEN -7 ELSE 7 END
 WHERE id IN (:from, :to);
 END
     1 => <<'END',
