@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "core/aggregate.h"
 #include "unit/random_node.h"
 
 namespace omendb::test {
@@ -54,6 +55,12 @@ inline void ExerciseNode(const core::Node& node, Random& random) {
     node.Decode(i, j, kEveryColumn, &*part, 0);
     for (int c = 0; c < shape.value_columns; c++)
       Require(i == j || part->value[c][0] == decoded->value[c][i], "a part equals the whole");
+  }
+
+  for (int c = 0; c < shape.value_columns; c++) {
+    core::Totals totals;
+    core::AddColumn(node, c, n / 3, n, core::kWantSum | core::kWantBounds, &totals);
+    Require(totals.count <= n - n / 3, "no more values than entries");
   }
 
   core::Key key{};

@@ -215,6 +215,34 @@ TEST_F(KernelsTest, CountBelowAgreesWithTheDefinition) {
   }
 }
 
+TEST_F(KernelsTest, TotalsOfStepsAgreeWithTheDefinition) {
+  for (uint32_t width = 0; width <= 64; width++) {
+    SCOPED_TRACE(width);
+    for (int round = 0; round < 16; round++) {
+      std::vector<uint64_t> values;
+      const uint32_t total = 1 + static_cast<uint32_t>(random_.Below(200));
+      const EncodedColumn encoded = RandomColumn(width, total * kLanes, &values);
+      const uint32_t first = static_cast<uint32_t>(random_.Below(total));
+      const uint32_t rows = static_cast<uint32_t>(random_.Below(total - first + 1));
+      uint64_t sum = 0;
+      int64_t least = INT64_MAX, greatest = INT64_MIN;
+      for (uint32_t i = first * kLanes; i < (first + rows) * kLanes; i++) {
+        const uint64_t steps = values[i] - encoded.header().base;
+        sum += steps;
+        least = std::min(least, static_cast<int64_t>(steps));
+        greatest = std::max(greatest, static_cast<int64_t>(steps));
+      }
+      ForEachKernels([&](const Kernels& kernels) {
+        ASSERT_EQ(sum, kernels.sum_steps(encoded.column().packed(), first, rows));
+        int64_t low, high;
+        kernels.bound_steps(encoded.column().packed(), first, rows, &low, &high);
+        ASSERT_EQ(least, low);
+        ASSERT_EQ(greatest, high);
+      });
+    }
+  }
+}
+
 TEST_F(KernelsTest, SteepestLinesDoNotOverflow) {
   for (const int64_t slope : {(int64_t{1} << 49) - 1, -(int64_t{1} << 49) + 1}) {
     for (const int shift : {0, 1, 31, 32, 47, 48}) {
