@@ -349,7 +349,8 @@ void SetCost(const IndexPath& index_path, const AggregatePlan& plan, double grou
   const IndexOptInfo& index = *index_path.indexinfo;
   const QualCost& target = path->pathtarget->cost;
   const double entries = index_path.indexselectivity * index.tuples;
-  const double per_entry = cpu_tuple_cost + cpu_index_tuple_cost + cpu_operator_cost * list_length(index_path.indexclauses);
+  const double per_entry =
+      cpu_tuple_cost + cpu_index_tuple_cost + cpu_operator_cost * list_length(index_path.indexclauses);
   const Cost startup = index_path.path.startup_cost;
   Cost run = Max(index_path.path.total_cost - startup - entries * per_entry, 0);
   run += entries * cpu_operator_cost * kOperatorsPerEntry * plan.outputs;
