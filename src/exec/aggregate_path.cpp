@@ -427,7 +427,7 @@ void AddPath(PlannerInfo* root, RelOptInfo* output, IndexPath* index_path, const
 void RegisterAggregate() { RegisterCustomScanMethods(&kScanMethods); }
 
 void AddAggregatePaths(PlannerInfo* root, RelOptInfo* input, RelOptInfo* output, const GroupPathExtraData& extra) {
-  if (!IsSupportedQuery(root, *input, extra) || !HasIndexOfOurs(*input)) return;
+  if (!HasIndexOfOurs(*input) || !IsSupportedQuery(root, *input, extra)) return;
   Request request;
   if (!MakeRequest(*root->parse, *input, *output, extra, &request)) return;
   // What the planner expects of every other plan.
