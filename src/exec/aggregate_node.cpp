@@ -110,14 +110,14 @@ class Aggregation {
   void GoBack();
   bool NextLeaf();
   void ReadLeaf();
-  bool LeadsToVisible(const NodePage& page, const PageRange& range);
+  bool LookAtLeaf(const NodePage& page);
   void AddRuns(const NodePage& page, PageRange range, bool packed);
   void Open();
   void OpenAt(const NodePage& page, const PageRange& range);
   void Close();
   void AddPacked(const NodePage& page, const PageRange& run);
   void AddDecoded(const NodePage& page, const PageRange& run);
-  void AddChunk();
+  void AddChunk(const bool* visible);
 
   const AggregatePlan* plan_;
   Relation index_;
@@ -149,7 +149,10 @@ class Aggregation {
 
   PGAlignedBlock* copy_;  // of a leaf
   core::Entries chunk_;
-  bool visible_[kChunk];
+  // Of the entries of the leaf, from leaf_.base_begin and leaf_.delta_begin on.
+  PageRange leaf_;
+  bool visible_[core::kMaxEntries];
+  bool delta_visible_[tree::kMaxDelta];
   core::Tid tid_[kChunk];
 
   uint64 leaves_, entries_;
@@ -306,7 +309,7 @@ bool Aggregation::NextLeaf() {
 }
 
 void Aggregation::ReadLeaf() {
-  const PageRange range = walk_.range();
+  const PageRange range = leaf_ = walk_.range();
   const bool filtered = quals_.filter_columns() != 0, stepped = OidIsValid(plan_->step.function);
   leaves_++;
   entries_ += range.size();
@@ -324,21 +327,22 @@ void Aggregation::ReadLeaf() {
     AddRuns(page, range, !filtered);
   } else {
     walk_.Unlock();
-    AddRuns(page, range, !filtered && LeadsToVisible(page, range));
+    AddRuns(page, range, !filtered && LookAtLeaf(page));
     walk_.ReleasePin();
   }
 }
 
-// Whether all entries are on pages that are all-visible.
-bool Aggregation::LeadsToVisible(const NodePage& page, const PageRange& range) {
-  for (uint32 begin = range.base_begin; begin < range.base_end; begin += kChunk) {
-    const uint32 end = Min(begin + kChunk, range.base_end);
+// Finds out which of the leaf's entries lead to visible rows; returns whether all do.
+bool Aggregation::LookAtLeaf(const NodePage& page) {
+  bool all = true;
+  for (uint32 begin = leaf_.base_begin; begin < leaf_.base_end; begin += kChunk) {
+    const uint32 end = Min(begin + kChunk, leaf_.base_end);
     page.node().DecodeTids(begin, end, tid_);
-    if (!visibility_.AllVisible(tid_, end - begin)) return false;
+    all &= visibility_.Look(tid_, end - begin, visible_ + (begin - leaf_.base_begin));
   }
   uint32 n = 0;
-  for (uint32 rank = range.delta_begin; rank < range.delta_end; rank++) tid_[n++] = page.DeltaTidAt(rank);
-  return visibility_.AllVisible(tid_, n);
+  for (uint32 rank = leaf_.delta_begin; rank < leaf_.delta_end; rank++) tid_[n++] = page.DeltaTidAt(rank);
+  return visibility_.Look(tid_, n, delta_visible_) && all;
 }
 
 // Adds the entries to the groups that they are of.
@@ -433,7 +437,7 @@ void Aggregation::AddDecoded(const NodePage& page, const PageRange& run) {
     const uint32 end = Min(begin + kChunk, run.base_end);
     page.node().Decode(begin, end, columns, &chunk_, 0);
     chunk_.count = end - begin;
-    AddChunk();
+    AddChunk(visible_ + (begin - leaf_.base_begin));
   }
   chunk_.count = 0;
   for (uint32 rank = run.delta_begin; rank < run.delta_end; rank++) {
@@ -445,15 +449,21 @@ void Aggregation::AddDecoded(const NodePage& page, const PageRange& run) {
     }
     chunk_.tid[chunk_.count++] = entry.tid;
   }
-  AddChunk();
+  AddChunk(delta_visible_ + (run.delta_begin - leaf_.delta_begin));
 }
 
-// Adds those of the chunk's entries that match and lead to a visible row.
-void Aggregation::AddChunk() {
-  if (quals_.filter_columns() != 0) core::KeepEntries(&chunk_, [&](uint32 i) { return quals_.Matches(chunk_, i); });
+// Adds those of the chunk's entries that match and lead to a visible row.  Where nothing has
+// to match, LookAtLeaf has found out which do; else only those that match are looked at.
+void Aggregation::AddChunk(const bool* visible) {
+  const bool filtered = quals_.filter_columns() != 0;
+  if (filtered) core::KeepEntries(&chunk_, [&](uint32 i) { return quals_.Matches(chunk_, i); });
   if (trust_ != Trust::kTrusted) {
-    visibility_.Look(chunk_.tid, chunk_.count, visible_);
-    core::KeepEntries(&chunk_, [&](uint32 i) { return visible_[i]; });
+    bool all = false;
+    if (filtered) {
+      all = visibility_.Look(chunk_.tid, chunk_.count, visible_);
+      visible = visible_;
+    }
+    if (!all) core::KeepEntries(&chunk_, [&](uint32 i) { return visible[i]; });
   }
   Group* group = GroupAt(finished_);
   group->rows += chunk_.count;

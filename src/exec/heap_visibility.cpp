@@ -125,24 +125,7 @@ inline bool HeapVisibility::PageIsVisible(BlockNumber block) {
          (map[at / kBlocksPerByte] >> (at % kBlocksPerByte * BITS_PER_HEAPBLOCK) & VISIBILITYMAP_ALL_VISIBLE) != 0;
 }
 
-void HeapVisibility::LockPredicate(BlockNumber block) const {
-  if (takes_locks_) PredicateLockPage(heap_, block, snapshot_);
-}
-
-bool HeapVisibility::AllVisible(const Tid* tids, uint32 n) {
-  if (!asks_map_) return false;
-  BlockNumber last = InvalidBlockNumber;
-  for (uint32 i = 0; i < n; i++) {
-    const BlockNumber block = BlockOf(tids[i]);
-    if (block == last) continue;
-    if (!PageIsVisible(block)) return false;
-    LockPredicate(block);
-    last = block;
-  }
-  return true;
-}
-
-void HeapVisibility::Look(const Tid* tids, uint32 n, bool* visible) {
+bool HeapVisibility::Look(const Tid* tids, uint32 n, bool* visible) {
   if (n > capacity_) {
     if (hidden_ != nullptr) pfree(hidden_);
     if (hidden_tid_ != nullptr) pfree(hidden_tid_);
@@ -151,23 +134,34 @@ void HeapVisibility::Look(const Tid* tids, uint32 n, bool* visible) {
     capacity_ = n;
   }
   uint32 hidden = 0;
+  BlockNumber last = InvalidBlockNumber;
+  bool last_visible = false;
   for (uint32 i = 0; i < n; i++) {
-    visible[i] = asks_map_ && PageIsVisible(BlockOf(tids[i]));
-    if (visible[i])
-      LockPredicate(BlockOf(tids[i]));
-    else
-      hidden_[hidden++] = {tids[i], i};
+    const BlockNumber block = BlockOf(tids[i]);
+    if (block != last) {
+      last = block;
+      last_visible = asks_map_ && PageIsVisible(block);
+      if (last_visible && unlikely(takes_locks_)) PredicateLockPage(heap_, block, snapshot_);
+    }
+    visible[i] = last_visible;
+    if (unlikely(!last_visible)) hidden_[hidden++] = {tids[i], i};
   }
-  if (hidden == 0) return;
+  if (likely(hidden == 0)) return true;
   // In the order of blocks, so that a page is visited once.
   std::sort(hidden_, hidden_ + hidden, [](const Hidden& a, const Hidden& b) { return a.tid < b.tid; });
   for (uint32 i = 0; i < hidden; i++) hidden_tid_[i] = hidden_[i].tid;
+  bool all = true;
   for (uint32 done = 0; done < hidden;) {
     const uint32 fetched = rows_.Fetch(hidden_tid_ + done, hidden - done);
-    for (uint32 i = 0; i < fetched; i++) visible[hidden_[done + i].at] = rows_.Row(i) != nullptr;
+    for (uint32 i = 0; i < fetched; i++) {
+      const bool sees = rows_.Row(i) != nullptr;
+      visible[hidden_[done + i].at] = sees;
+      all &= sees;
+    }
     done += fetched;
   }
   heap_fetches_ += hidden;
+  return all;
 }
 
 }  // namespace omendb::exec

@@ -33,13 +33,10 @@ class HeapVisibility {
   // What one of these costs: pages of the visibility map that are read.
   uint32 map_pages() const;
 
-  // Of entries whose leaf is pinned since they were read.  In a serializable transaction
-  // both take the predicate locks that an index-only scan takes.
-  //
-  // Whether all are on pages that are all-visible.
-  bool AllVisible(const core::Tid* tids, uint32 n);
-  // Which lead to a row that the snapshot sees.
-  void Look(const core::Tid* tids, uint32 n, bool* visible);
+  // Which entries, whose leaf is pinned since they were read, lead to a row that the
+  // snapshot sees; returns whether all do.  In a serializable transaction, takes the
+  // predicate locks that an index-only scan takes.
+  bool Look(const core::Tid* tids, uint32 n, bool* visible);
 
   // For EXPLAIN.
   uint64 heap_fetches() const { return heap_fetches_; }
@@ -50,7 +47,6 @@ class HeapVisibility {
 
   bool PageIsVisible(BlockNumber block);
   const uint8* MapPage(BlockNumber map_block);
-  void LockPredicate(BlockNumber block) const;
   bool CheckMap(uint32 page, BlockNumber heap_blocks, XLogRecPtr* lsn) const;
 
   Relation heap_;
