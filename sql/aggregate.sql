@@ -91,7 +91,9 @@ FROM unnest('{1 microsecond,90 seconds,1 hour 7 minutes,3 days,400 days}'::text[
 CREATE INDEX agg_gtz ON agg_t USING omendb (g, tz) INCLUDE (i8);
 SELECT query, compare_aggregate(query) FROM unnest(ARRAY[
   $$SELECT date_bin('5 hours', tz, '2001-01-01'), count(*), sum(i8) FROM agg_t WHERE g = 2 GROUP BY 1$$,
-  $$SELECT g, date_bin('5 hours', tz, '2001-01-01'), count(*), sum(i8) FROM agg_t GROUP BY 1, 2$$]) AS query;
+  $$SELECT g, date_bin('5 hours', tz, '2001-01-01'), count(*), sum(i8) FROM agg_t GROUP BY 1, 2$$,
+  $$SELECT g, date_trunc('day', tz, 'utc'), count(*), sum(i8) FROM agg_t GROUP BY 1, 2$$,
+  $$SELECT date_trunc('month', tz, 'UTC'), count(*), sum(i8) FROM agg_t WHERE g = 5 GROUP BY 1$$]) AS query;
 -- Infinities and times at the ends.
 CREATE TABLE agg_ends (ts timestamp) WITH (autovacuum_enabled = off);
 CREATE INDEX agg_ends_ts ON agg_ends USING omendb (ts);
@@ -221,6 +223,7 @@ SELECT query, stays_out(query) FROM unnest(ARRAY[
   'SELECT k, count(*) FROM agg_t WHERE g > 1 GROUP BY k',
   'SELECT g % 2, count(*) FROM agg_t GROUP BY 1',
   'SELECT date_trunc(''hour'', tz), count(*) FROM agg_t WHERE g = 1 GROUP BY 1',
+  'SELECT date_trunc(''hour'', tz, ''America/New_York''), count(*) FROM agg_t WHERE g = 1 GROUP BY 1',
   'SELECT g, date_trunc(''hour'', ts), count(*) FROM agg_t GROUP BY 1, 2',
   'SELECT count(*) FROM agg_t AS a JOIN agg_t AS b ON a.g = b.g WHERE a.g = 1',
   'SELECT count(*), generate_series(1, 2) FROM agg_t WHERE g = 1',

@@ -22,6 +22,7 @@ extern "C" {
 #include "optimizer/paths.h"
 #include "optimizer/tlist.h"
 #include "parser/parsetree.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 }
@@ -144,6 +145,12 @@ bool CollectRequest(Node* node, void* context) {
   }
 }
 
+// A time zone whose clocks are never set back.
+bool IsUtc(const Const& zone) {
+  const char* name = TextDatumGetCString(zone.constvalue);
+  return pg_strcasecmp(name, "UTC") == 0 || pg_strcasecmp(name, "GMT") == 0;
+}
+
 bool GroupKeyOf(const RelOptInfo& rel, Expr* expr, GroupKey* key) {
   key->expr = expr;
   key->step = Step{InvalidOid, nullptr, nullptr};
@@ -154,12 +161,15 @@ bool GroupKeyOf(const RelOptInfo& rel, Expr* expr, GroupKey* key) {
   switch (call->funcid) {
     case F_DATE_TRUNC_TEXT_TIMESTAMP:
       break;
+    case F_DATE_TRUNC_TEXT_TIMESTAMPTZ_TEXT:
+      if ((key->step.origin = ConstantOf(lthird(call->args))) == nullptr || !IsUtc(*key->step.origin)) return false;
+      break;
     case F_DATE_BIN_INTERVAL_TIMESTAMP_TIMESTAMP:
     case F_DATE_BIN_INTERVAL_TIMESTAMPTZ_TIMESTAMPTZ:
       if ((key->step.origin = ConstantOf(lthird(call->args))) == nullptr) return false;
       break;
     default:
-      // Of timestamptz, date_trunc may go back where clocks do.
+      // Elsewhere, date_trunc of a timestamptz may go back where clocks do.
       return false;
   }
   key->step.function = call->funcid;

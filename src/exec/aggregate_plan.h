@@ -27,7 +27,7 @@ struct Output {
 struct Step {
   Oid function;   // InvalidOid: none
   Const* width;   // first argument: unit or stride
-  Const* origin;  // of date_bin: third argument
+  Const* origin;  // third argument, if there is one: origin of date_bin, zone of date_trunc
 };
 
 // A plan's custom_private is (outputs, (columns), (function), width, origin).

@@ -11,7 +11,8 @@ namespace omendb::exec {
 void GroupStep::Init(const Step& step) {
   step_ = &step;
   fmgr_info(step.function, &function_);
-  fixed_ = step.function != F_DATE_TRUNC_TEXT_TIMESTAMP;
+  fixed_ = step.function == F_DATE_BIN_INTERVAL_TIMESTAMP_TIMESTAMP ||
+           step.function == F_DATE_BIN_INTERVAL_TIMESTAMPTZ_TIMESTAMPTZ;
   // Until a group says otherwise.
   width_ = USECS_PER_HOUR;
   if (fixed_) {
