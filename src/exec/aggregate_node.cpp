@@ -147,8 +147,9 @@ class Aggregation {
   Place place_;
   char* saved_group_;
 
+  MemoryContext context_;
   PGAlignedBlock* copy_;  // of a leaf
-  core::Entries chunk_;
+  core::Entries chunk_;   // laid out when first needed
   // Of the entries of the leaf, from leaf_.base_begin and leaf_.delta_begin on.
   PageRange leaf_;
   bool visible_[core::kMaxEntries];
@@ -195,9 +196,9 @@ void Aggregation::Init(const AggregatePlan& plan, Relation index, Relation heap,
   groups_ = static_cast<char*>(MemoryContextAlloc(context, group_capacity_ * group_bytes_));
   saved_group_ = static_cast<char*>(MemoryContextAlloc(context, group_bytes_));
   copy_ = static_cast<PGAlignedBlock*>(MemoryContextAlloc(context, sizeof(PGAlignedBlock)));
-  const Size bytes = core::EntriesBytes(kChunk, layout_.shape.value_columns, false);
-  core::LayOutEntries(&chunk_, MemoryContextAlloc(context, bytes), kChunk, layout_.shape.key_columns,
-                      layout_.shape.value_columns, false);
+  context_ = context;
+  chunk_.count = 0;
+  chunk_.tid = nullptr;
   leaves_ = entries_ = 0;
 }
 
@@ -431,6 +432,11 @@ void Aggregation::AddPacked(const NodePage& page, const PageRange& run) {
 }
 
 void Aggregation::AddDecoded(const NodePage& page, const PageRange& run) {
+  if (chunk_.tid == nullptr) {
+    const tree::Shape& shape = layout_.shape;
+    void* memory = MemoryContextAlloc(context_, core::EntriesBytes(kChunk, shape.value_columns, false));
+    core::LayOutEntries(&chunk_, memory, kChunk, shape.key_columns, shape.value_columns, false);
+  }
   uint64 columns = quals_.filter_columns();
   for (int i = 0; i < columns_; i++) columns |= UINT64CONST(1) << wanted_[i].column;
   for (uint32 begin = run.base_begin; begin < run.base_end; begin += kChunk) {
