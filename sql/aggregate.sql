@@ -232,6 +232,7 @@ SELECT query, stays_out(query) FROM unnest(ARRAY[
   'SELECT count(*) FROM agg_t TABLESAMPLE SYSTEM (50)',
   'SELECT bit_and(i4), count(*) FROM agg_t WHERE g = 1',
   'SELECT count(ctid) FROM agg_t WHERE g = 1',
+  'SELECT count(*) FROM agg_t WHERE g = NULL',
   'SELECT count(*) OVER (), g FROM agg_t WHERE g = 1']) AS query;
 SET omendb.enable_aggregate = off;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM agg_t WHERE g = 1;

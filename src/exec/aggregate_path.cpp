@@ -200,8 +200,10 @@ bool MakeRequest(const Query& parse, const RelOptInfo& rel, const RelOptInfo& ou
 
 // Whether nothing but the scan of one plain table stands below the grouping, and nothing
 // that has to be done to rows but grouping.
-bool IsSupportedQuery(PlannerInfo* root, const RelOptInfo& rel, const GroupPathExtraData& extra) {
+bool IsSupportedQuery(PlannerInfo* root, RelOptInfo& rel, const GroupPathExtraData& extra) {
   const Query& parse = *root->parse;
+  // Of a table that has been found to give no rows, nothing is known but that.
+  if (IS_DUMMY_REL(&rel)) return false;
   if (rel.reloptkind != RELOPT_BASEREL || rel.rtekind != RTE_RELATION || !bms_is_empty(rel.lateral_relids))
     return false;
   if (parse.commandType != CMD_SELECT || parse.groupingSets != NIL || extra.havingQual != nullptr ||
