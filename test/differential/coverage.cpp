@@ -29,6 +29,7 @@ constexpr const char* kExpected[] = {
     "Parallel Bitmap Heap Scan",
     "Parallel Index Scan",
     "Parallel Index Only Scan",
+    "Custom Scan (Omendb Aggregate)",
     "Index Cond with ANY",
     "Index Cond with a parameter",
     "Custom Scan (Omendb Scan)",

@@ -18,6 +18,7 @@ const Epoch::Kind Epoch::kKinds[] = {
     {"min/max", 40, [](Epoch& e) { return e.Query(MinMaxQuery); }},
     {"aggregate", 50, [](Epoch& e) { return e.Query(AggregateQuery); }},
     {"group by", 35, [](Epoch& e) { return e.Query(GroupQuery); }},
+    {"totals", 60, [](Epoch& e) { return e.Query(TotalsQuery); }},
     {"distinct", 30, [](Epoch& e) { return e.Query(DistinctQuery); }},
     {"window", 15, [](Epoch& e) { return e.Query(WindowQuery); }},
     {"union", 20, [](Epoch& e) { return e.Query(UnionQuery); }},
@@ -114,6 +115,7 @@ Group Epoch::Settings() {
     for (uint64_t i = 0; i < 3; i++)
       if (i != join) set(std::string(joins[i]) + " = off");
   }
+  if (random_.OneIn(4)) set("omendb.enable_aggregate = off");
   if (random_.OneIn(4)) set("random_page_cost = 0.01");
   if (random_.OneIn(4)) set("plan_cache_mode = force_generic_plan");
   if (random_.OneIn(8)) set("work_mem = '64kB'");

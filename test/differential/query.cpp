@@ -314,6 +314,44 @@ std::string GroupQuery(const Focus& focus, Random& random) {
   return query;
 }
 
+namespace {
+
+// A column, or for a time, perhaps, what stretch of time it is in.
+std::string RandomGroupKey(const Operand& operand, Random& random) {
+  const std::string sql = WithAlias(operand.sql, "");
+  const bool local = operand.base == Base::kTimestamp;
+  if ((!local && operand.base != Base::kTimestamptz) || random.OneIn(3)) return sql;
+  if (random.OneIn(3)) {
+    const std::string stride = Pick({"1 microsecond", "7 minutes", "36 hours", "100 days"}, random);
+    return "date_bin('" + stride + "', " + sql + ", '" + Pick({"2000-01-01", "1969-07-20 20:17:40"}, random) + "')";
+  }
+  const std::string unit = Pick({"second", "hour", "day", "week", "month", "year"}, random);
+  return "date_trunc('" + unit + "', " + sql + (local || random.OneIn(3) ? ")" : ", 'UTC')");
+}
+
+}  // namespace
+
+// What Omendb Aggregate can do, over what stands in one index, and a little more.
+std::string TotalsQuery(const Focus& focus, Random& random) {
+  std::string list = "count(*)";
+  for (const Operand& operand : focus.operands) {
+    const std::string sql = WithAlias(operand.sql, "");
+    if (random.OneIn(3)) list += ", count(" + sql + ")";
+    if (IsInteger(operand.base) && random.OneIn(2))
+      list += std::string(", ") + Pick({"sum(", "avg("}, random) + sql + ")";
+    if (operand.base != Base::kBool && operand.base != Base::kChar && random.OneIn(2))
+      list += std::string(", ") + Pick({"min(", "max("}, random) + sql + ")";
+  }
+  std::string keys;
+  if (random.OneIn(2)) {
+    const size_t count = random.Between(1, focus.operands.size());
+    for (size_t i = 0; i < count; i++) keys += (i > 0 ? ", " : "") + RandomGroupKey(focus.operands[i], random);
+  }
+  std::string query = "SELECT " + (keys.empty() ? "" : keys + ", ") + list + kLoose + From(*focus.table);
+  if (!random.OneIn(4)) query += RandomWhere(focus, "", random);
+  return keys.empty() ? query : query + " GROUP BY " + keys;
+}
+
 std::string DistinctQuery(const Focus& focus, Random& random) {
   const Ordering ordering = RandomOrdering(focus, "", random);
   std::string query = "SELECT DISTINCT ";

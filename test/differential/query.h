@@ -37,6 +37,7 @@ std::string SeveralIndexesQuery(const Table& table, Random& random);
 std::string MinMaxQuery(const Focus& focus, Random& random);
 std::string AggregateQuery(const Focus& focus, Random& random);
 std::string GroupQuery(const Focus& focus, Random& random);
+std::string TotalsQuery(const Focus& focus, Random& random);
 std::string DistinctQuery(const Focus& focus, Random& random);
 std::string WindowQuery(const Focus& focus, Random& random);
 std::string UnionQuery(const Focus& focus, Random& random);
