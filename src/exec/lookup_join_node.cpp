@@ -100,6 +100,9 @@ class InnerRows {
     return *row != nullptr;
   }
 
+  // Of an entry whose row the snapshot does not see: whether nobody does.
+  bool IsDead(uint32 entry) const { return rows_.IsDead((index_only_ ? rank_[entry] : entry) - begin_); }
+
   uint64 prefetched() const { return rows_.prefetched(); }
 
  private:
@@ -144,6 +147,7 @@ class LookupJoin {
   bool NextRow();
   void ShowOuter(uint32 row);
   bool Matches(InnerRows* rows, const tree::Lookup& lookup, uint32 entry);
+  void TellDead();
   bool NextEntriesOfRow();
   bool MatchesMore();
   void ResetSlot();
@@ -190,6 +194,11 @@ class LookupJoin {
   uint32 entry_, entry_end_;
   bool row_begun_;
   bool matched_;
+  // TIDs of its entries that are dead to everybody, as far as there is room.
+  static constexpr uint32 kMostDead = 64;
+  bool may_kill_;
+  core::Tid dead_[kMostDead];
+  uint32 dead_count_;
 
   uint64 batches_;
 };
@@ -257,6 +266,8 @@ void LookupJoin::BeginInner() {
   lookup_.Init(tree::Index{index_, layout_.shape}, context_);
   rows_.Init(heap_, &node_->ss.ps, index_only_, context_);
   more_lookup_ = nullptr;
+  may_kill_ = !TransactionStartedDuringRecovery();
+  dead_count_ = 0;
   lookup_.Begin(ModeOf(type_ == JOIN_SEMI || type_ == JOIN_ANTI ? kFirstMatches : 0));
   row_capacity_ = 0;
   ReserveRows(kFewRows);
@@ -278,8 +289,7 @@ void LookupJoin::ReserveRows(uint32 rows) {
   const Size columns = static_cast<Size>(Max(outer_columns_, 1));
   values_ = static_cast<Datum*>(MemoryContextAlloc(context_, rows * columns * sizeof *values_));
   nulls_ = static_cast<bool*>(MemoryContextAlloc(context_, rows * columns * sizeof *nulls_));
-  keys_ = static_cast<uint64*>(
-      MemoryContextAlloc(context_, rows * static_cast<Size>(key_columns_) * sizeof *keys_));
+  keys_ = static_cast<uint64*>(MemoryContextAlloc(context_, rows * static_cast<Size>(key_columns_) * sizeof *keys_));
   key_of_row_ = static_cast<uint32*>(MemoryContextAlloc(context_, rows * sizeof *key_of_row_));
 }
 
@@ -295,7 +305,7 @@ tree::LookupMode LookupJoin::ModeOf(uint32 most) const {
     if (a < layout_.key_columns() && layout_.key[a].residue >= 0)
       mode.wanted |= UINT64CONST(1) << layout_.key[a].residue;
   }
-  mode.skip_killed = !TransactionStartedDuringRecovery();
+  mode.skip_killed = may_kill_;
   mode.most = most;
   return mode;
 }
@@ -436,7 +446,11 @@ void LookupJoin::HideInner() {
 // Whether an entry is of a row that joins with the current one, whose columns then are beside its.
 bool LookupJoin::Matches(InnerRows* rows, const tree::Lookup& lookup, uint32 entry) {
   HeapTuple row = nullptr;
-  if (!rows->IsVisible(entry, &row)) return false;
+  if (!rows->IsVisible(entry, &row)) {
+    if (rows == &rows_ && may_kill_ && dead_count_ < kMostDead && rows->IsDead(entry))
+      dead_[dead_count_++] = lookup.entries().tid[entry];
+    return false;
+  }
   TupleTableSlot* slot = node_->ss.ss_ScanTupleSlot;
   Datum* values = slot->tts_values + outer_columns_;
   bool* nulls = slot->tts_isnull + outer_columns_;
@@ -463,6 +477,7 @@ bool LookupJoin::NextRow() {
   else if (!NextBatch())
     return false;
   row_begun_ = true;
+  dead_count_ = 0;
   matched_ = false;
   key_ = key_of_row_[row_];
   entry_ = entry_end_ = 0;
@@ -474,6 +489,13 @@ bool LookupJoin::NextRow() {
   }
   ShowOuter(row_);
   return true;
+}
+
+// Tells the index which of the current row's entries lead to nothing.
+void LookupJoin::TellDead() {
+  if (likely(dead_count_ == 0)) return;
+  lookup_.Kill(key_, dead_, dead_count_);
+  dead_count_ = 0;
 }
 
 // To further entries of the current row's key; false if there are none.
@@ -536,7 +558,9 @@ TupleTableSlot* LookupJoin::Next() {
       if (single_match_) entry_ = entry_end_;
       if (type_ == JOIN_ANTI) continue;
       if (TupleTableSlot* slot = Emit()) return slot;
-    } else if (!NextEntriesOfRow()) {
+    } else {
+      TellDead();
+      if (NextEntriesOfRow()) continue;
       row_begun_ = false;
       if (matched_ || type_ == JOIN_INNER) continue;
       if ((type_ == JOIN_SEMI || type_ == JOIN_ANTI) && key_ != kNoKey && lookup_.is_cut(key_))

@@ -157,8 +157,8 @@ void SetCost(PlannerInfo* root, const NestPath& loop, CustomPath* path) {
   run += PagesCost(index_pages, index.pages, random_cost, sequential_cost);
   run += PagesCost(table_pages, table.pages, random_cost, sequential_cost);
   run += lookups * kLookupOperators * cpu_operator_cost;
-  run += lookups * entries *
-         (cpu_index_tuple_cost + cpu_tuple_cost + table.baserestrictcost.per_tuple + filter.per_tuple);
+  run +=
+      lookups * entries * (cpu_index_tuple_cost + cpu_tuple_cost + table.baserestrictcost.per_tuple + filter.per_tuple);
   run += lookups * rows * (cpu_tuple_cost + join.per_tuple);
   run += nested.pathtarget->cost.per_tuple * nested.rows;
   path->path.startup_cost = startup;

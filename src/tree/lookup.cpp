@@ -45,7 +45,7 @@ void Lookup::Init(const Index& index, MemoryContext context) {
 void Lookup::Free() {
   reader_.Free();
   pfree(begin_);
-  pfree(cut_);
+  pfree(leaf_);
   pfree(all_visible_);
   pfree(memory_);
 }
@@ -54,14 +54,14 @@ void Lookup::Reserve(uint32 keys, uint32 entries) {
   const Shape& shape = index_.shape;
   if (capacity_ > 0) {
     pfree(begin_);
-    pfree(cut_);
+    pfree(leaf_);
     pfree(all_visible_);
     pfree(memory_);
   }
   key_capacity_ = keys;
   capacity_ = entries;
   begin_ = static_cast<uint32*>(MemoryContextAlloc(context_, (keys + 1) * sizeof *begin_));
-  cut_ = static_cast<bool*>(MemoryContextAlloc(context_, keys * sizeof *cut_));
+  leaf_ = static_cast<Leaf*>(MemoryContextAlloc(context_, keys * sizeof *leaf_));
   all_visible_ = static_cast<bool*>(MemoryContextAlloc(context_, entries * sizeof *all_visible_));
   memory_ = MemoryContextAlloc(context_, core::EntriesBytes(entries, shape.value_columns, false));
   core::LayOutEntries(&entries_, memory_, entries, shape.key_columns, shape.value_columns, false);
@@ -122,7 +122,7 @@ bool Lookup::Read() {
     if (entries_.count + kRoom > capacity_) break;
     while (guessed_ < key_count_ && guessed_ <= key + kGroup) GuessGroup();
     begin_[key - first_key_] = entries_.count;
-    cut_[key - first_key_] = false;
+    leaf_[key - first_key_] = Leaf{InvalidXLogRecPtr, InvalidBlockNumber, false};
     if (!continues_) {
       CHECK_FOR_INTERRUPTS();
       SetKey(key, &low_);
@@ -183,7 +183,7 @@ bool Lookup::ReadDirectly(uint32 key) {
   if (unlikely(mode_.most != 0 && range.base_end - range.base_begin > mode_.most)) {
     range.base_end = range.base_begin + mode_.most;
     range.delta_end = range.delta_begin;
-    cut_[key - first_key_] = true;
+    leaf_[key - first_key_].cut = true;
   } else if (unlikely(!complete || range.size() > kMostDirect)) {
     ReleasePage(buffer);
     return false;
@@ -192,6 +192,10 @@ bool Lookup::ReadDirectly(uint32 key) {
   PredicateLockPage(index_.rel, guess.block, mode_.snapshot);
   const uint32 first = entries_.count;
   if (range.size() > 0) Collect(page, raw, range);
+  // Read without the buffer's spinlock it may be half of an LSN and half of a later one: none
+  // that the page will have.
+  leaf_[key - first_key_].block = guess.block;
+  leaf_[key - first_key_].lsn = PageGetLSN(raw);
   hits_++;
   // It changes when the leaf is written anew, so it will do to say so now and then.
   if (key % kGroup == 0 && hot::IsProtected(guess)) RememberLayout(guess, page);
@@ -263,10 +267,16 @@ bool Lookup::ReadOn(uint32 key) {
     entries_.count += read.count;
     entries_.all_value &= read.all_value;
     if (mode_.heap != nullptr) AskVisibilityMap(begin);
-    if (reader_.done()) return true;
+    if (reader_.done()) {
+      if (begin == first) {
+        leaf_[key - first_key_].block = reader_.leaf();
+        leaf_[key - first_key_].lsn = reader_.leaf_lsn();
+      }
+      return true;
+    }
     next_ = reader_.next();
   } while (mode_.most == 0 || entries_.count - first < mode_.most);
-  cut_[key - first_key_] = true;
+  leaf_[key - first_key_].cut = true;
   return true;
 }
 

@@ -51,7 +51,12 @@ class Lookup {
   uint32 begin_of(uint32 key) const { return begin_[key - first_key_]; }
   uint32 end_of(uint32 key) const { return begin_[key - first_key_ + 1]; }
   // Whether mode.most left entries of the key.
-  bool is_cut(uint32 key) const { return cut_[key - first_key_]; }
+  bool is_cut(uint32 key) const { return leaf_[key - first_key_].cut; }
+  // Hints that entries of the key, by TID, are dead to everybody.
+  void Kill(uint32 key, core::Tid* tids, uint32 count) const {
+    const Leaf& leaf = leaf_[key - first_key_];
+    if (leaf.block != InvalidBlockNumber) KillEntries(index_, leaf.block, leaf.lsn, tids, count);
+  }
   const core::Entries& entries() const { return entries_; }
   // Of an index-only lookup: whether the entry's row is visible to everybody.
   bool is_all_visible(uint32 i) const { return all_visible_[i]; }
@@ -72,6 +77,13 @@ class Lookup {
 
   // Pages of the visibility map that are pinned during a Read.
   static constexpr uint32 kMapPages = 8;
+
+  // Where the entries of a key were read, if all at once, and whether that were only the first.
+  struct Leaf {
+    XLogRecPtr lsn;
+    BlockNumber block;
+    bool cut;
+  };
 
   struct Ahead {
     hot::Guess guess;
@@ -103,7 +115,7 @@ class Lookup {
   uint32 key_capacity_;
   uint32 capacity_;
   uint32* begin_;  // per key of the Read
-  bool* cut_;
+  Leaf* leaf_;
   core::Entries entries_;
   void* memory_;  // of its arrays
   bool* all_visible_;

@@ -464,4 +464,19 @@ void LeafReader::Kill(Tid* tids, uint32 count) {
   if (!pinned) ReleaseBuffer(buffer);
 }
 
+void KillEntries(const Index& index, BlockNumber leaf, XLogRecPtr lsn, Tid* tids, uint32 count) {
+  // Without WAL, the LSN does not say whether the leaf has changed.
+  if (!RelationNeedsWAL(index.rel)) return;
+  const Buffer buffer = ReadBuffer(index.rel, leaf);
+  LockBuffer(buffer, BUFFER_LOCK_SHARE);
+  const Page page = BufferGetPage(buffer);
+  if (BufferGetLSNAtomic(buffer) == lsn && !IsDeleted(page)) {
+    std::sort(tids, tids + count);
+    const NodePage view(page, index.shape);
+    if (AddKilled(view, page, PageRange{0, view.node().count(), 0, view.delta_count()}, tids, count))
+      MarkBufferDirtyHint(buffer, true);
+  }
+  UnlockReleaseBuffer(buffer);
+}
+
 }  // namespace omendb::tree

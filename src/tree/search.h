@@ -80,6 +80,9 @@ class LeafReader {
   const core::Entries& entries() const { return chunk_.entries; }
   core::Entries& entries() { return chunk_.entries; }
   bool done() const { return done_; }
+  // The leaf that they were read from, and its LSN then.
+  BlockNumber leaf() const { return chunk_.block; }
+  XLogRecPtr leaf_lsn() const { return chunk_.lsn; }
   const Index& index() const { return index_; }
   Relation relation() const { return index_.rel; }
   const core::Bound& next() const { return next_; }
@@ -128,6 +131,9 @@ class LeafReader {
 
 // It lives in palloc'd memory and in frames that ereport leaves.
 static_assert(std::is_trivially_destructible_v<LeafReader>);
+
+// The same hints as LeafReader::Kill, for entries that were read of a leaf when it had this LSN.
+void KillEntries(const Index& index, BlockNumber leaf, XLogRecPtr lsn, core::Tid* tids, uint32 count);
 
 }  // namespace omendb::tree
 
