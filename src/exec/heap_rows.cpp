@@ -80,7 +80,6 @@ void HeapRows::Reserve(uint32 n) {
 
 // Where the pages probably are.  Those that are not in memory are asked for.
 void HeapRows::LookForBuffers(const Tid* tids, uint32 n) {
-  const bool from_disk = !local_ && n > 1 && get_tablespace_io_concurrency(heap_->rd_rel->reltablespace) > 0;
   for (uint32 i = 0; i < n; i++) {
     const BlockNumber block = BlockOf(tids[i]);
     if (i > 0 && block == BlockOf(tids[i - 1])) {
@@ -88,14 +87,20 @@ void HeapRows::LookForBuffers(const Tid* tids, uint32 n) {
       continue;
     }
     recent_[i] = local_ || !hot::enable_hot_index ? InvalidBuffer : hot::RecentHeapBuffer(pg::FileNodeOf(heap_), block);
-    if (BufferIsValid(recent_[i])) {
-      pg::PrefetchBufferHeader(recent_[i]);
-    } else if (from_disk) {
-      const PrefetchBufferResult result = PrefetchBuffer(heap_, MAIN_FORKNUM, block);
-      recent_[i] = result.recent_buffer;
-      if (BufferIsValid(recent_[i])) hot::RememberHeapBuffer(pg::FileNodeOf(heap_), block, recent_[i]);
-      prefetched_ += result.initiated_io;
+    if (BufferIsValid(recent_[i])) pg::PrefetchBufferHeader(recent_[i]);
+  }
+  if (local_ || n == 1 || get_tablespace_io_concurrency(heap_->rd_rel->reltablespace) == 0) return;
+  for (uint32 i = 0; i < n; i++) {
+    const BlockNumber block = BlockOf(tids[i]);
+    if (i > 0 && block == BlockOf(tids[i - 1])) {
+      recent_[i] = recent_[i - 1];
+      continue;
     }
+    if (BufferIsValid(recent_[i]) && likely(pg::IsProbablyIn(heap_, block, recent_[i]))) continue;
+    const PrefetchBufferResult result = PrefetchBuffer(heap_, MAIN_FORKNUM, block);
+    recent_[i] = result.recent_buffer;
+    prefetched_ += result.initiated_io;
+    if (BufferIsValid(recent_[i])) hot::RememberHeapBuffer(pg::FileNodeOf(heap_), block, recent_[i]);
   }
 }
 

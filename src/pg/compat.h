@@ -57,6 +57,17 @@ inline void PrefetchBufferHeader(Buffer buffer) {
   core::Prefetch(GetBufferDescriptor(static_cast<uint32>(buffer - 1)));
 }
 
+// Whether a block probably still is in the buffer that it was last seen in: a look at the
+// buffer's tag without its lock.
+inline bool IsProbablyIn(Relation rel, BlockNumber block, Buffer recent) {
+  const BufferTag& tag = GetBufferDescriptor(static_cast<uint32>(recent - 1))->tag;
+#if PG_VERSION_NUM >= 160000
+  return tag.blockNum == block && BufTagMatchesRelFileLocator(&tag, &FileNodeOf(rel));
+#else
+  return tag.blockNum == block && FileNodesEqual(tag.rnode, FileNodeOf(rel));
+#endif
+}
+
 // Pins the buffer that a block was last seen in, if it is still there, and counts that
 // as ReadBuffer would.  REQUIRES: `recent` is valid, and not one of a temporary table.
 inline bool PinRecentBuffer(Relation rel, BlockNumber block, Buffer recent) {

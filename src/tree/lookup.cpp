@@ -10,6 +10,7 @@ extern "C" {
 #include "miscadmin.h"
 #include "storage/predicate.h"
 #include "utils/memutils.h"
+#include "utils/spccache.h"
 }
 
 namespace omendb::tree {
@@ -37,6 +38,7 @@ void Lookup::Init(const Index& index, MemoryContext context) {
   index_ = index;
   context_ = context;
   key_capacity_ = capacity_ = 0;
+  is_cold_ = false;
   Reserve(kFewKeys, kRoom + kFewKeys);
   for (Buffer& page : map_page_) page = InvalidBuffer;
   reader_.Init(index, context);
@@ -83,7 +85,7 @@ void Lookup::Start(const uint64* keys, uint32 n) {
   if (n > key_capacity_) Reserve(kMostKeys, kCapacity);
   keys_ = keys;
   key_count_ = n;
-  guessed_ = first_key_ = end_key_ = 0;
+  guessed_ = asked_ = first_key_ = end_key_ = 0;
   continues_ = false;
 }
 
@@ -92,24 +94,47 @@ void Lookup::SetKey(uint32 key, Bound* bound) const {
   for (int c = 0; c < mode_.columns; c++) bound->key.ordinal[c] = ordinals[c];
 }
 
+// The leaf of a key, if the hot index knows it.
+bool Lookup::GuessOf(uint32 key, hot::Guess* guess) {
+  SetKey(key, &ahead_low_);
+  return hot::Lookup(&CacheOf(index_.rel)->route, pg::FileNodeOf(index_.rel), ahead_low_, Direction::kForward, guess) &&
+         guess->level == 0;
+}
+
 // Looks for the leaves of the next group of keys, and then fetches them, one right after the
 // other: a processor overlaps fetches as far as it looks ahead.
 void Lookup::GuessGroup() {
   const uint32 first = guessed_;
   guessed_ = Min(key_count_, first + kGroup);
   const bool has_routes = HasRoutes(index_);
+  bool is_cold = false;
   for (uint32 key = first; key < guessed_; key++) {
     Ahead& ahead = ahead_[key % lengthof(ahead_)];
-    ahead.found = false;
-    if (!has_routes) continue;
-    SetKey(key, &ahead_low_);
-    ahead.found = hot::Lookup(&CacheOf(index_.rel)->route, pg::FileNodeOf(index_.rel), ahead_low_, Direction::kForward,
-                              &ahead.guess) &&
-                  ahead.guess.level == 0;
+    ahead.found = has_routes && GuessOf(key, &ahead.guess);
+    if (ahead.found && !BufferIsValid(ahead.guess.buffer)) {
+      ahead.found = false;
+      is_cold = true;
+    }
   }
   for (uint32 key = first; key < guessed_; key++) {
     const Ahead& ahead = ahead_[key % lengthof(ahead_)];
     if (ahead.found && hot::IsProtected(ahead.guess)) PrefetchGuess(index_, ahead.guess);
+  }
+  is_cold_ |= is_cold;
+  if (unlikely(is_cold_) && has_routes) AskForLeaves();
+  is_cold_ = is_cold;
+}
+
+// Asks for leaves of keys to come that are not in memory.
+void Lookup::AskForLeaves() {
+  if (get_tablespace_io_concurrency(index_.rel->rd_rel->reltablespace) == 0) return;
+  asked_ = Max(asked_, guessed_);
+  for (; asked_ < key_count_ && asked_ < guessed_ + kAskAhead; asked_++) {
+    hot::Guess guess;
+    if (!GuessOf(asked_, &guess)) continue;
+    if (BufferIsValid(guess.buffer) && pg::IsProbablyIn(index_.rel, guess.block, guess.buffer)) continue;
+    // The hint may be of a longer file.
+    if (guess.block < RelationGetNumberOfBlocks(index_.rel)) PrefetchBuffer(index_.rel, MAIN_FORKNUM, guess.block);
   }
 }
 
@@ -151,8 +176,11 @@ bool Lookup::Read() {
 bool Lookup::ReadDirectly(uint32 key) {
   const Ahead& ahead = ahead_[key % lengthof(ahead_)];
   const hot::Guess& guess = ahead.guess;
-  if (!ahead.found || !BufferIsValid(guess.buffer)) return false;
-  if (!pg::PinRecentBuffer(index_.rel, guess.block, guess.buffer)) return false;
+  if (!ahead.found) return false;
+  if (!pg::PinRecentBuffer(index_.rel, guess.block, guess.buffer)) {
+    is_cold_ = true;
+    return false;
+  }
   const Buffer buffer = guess.buffer;
   LockBuffer(buffer, BUFFER_LOCK_SHARE);
   const Page raw = BufferGetPage(buffer);

@@ -68,6 +68,8 @@ class Lookup {
  private:
   // Keys are read in groups, and the leaves of the next group are fetched meanwhile.
   static constexpr uint32 kGroup = 8;
+  // Where leaves are not in memory, those of so many keys more are asked for from the disk.
+  static constexpr uint32 kAskAhead = 256;
   // Entries of a key that are read without a LeafReader, and those of a Read: there must
   // be room for what a LeafReader returns.
   static constexpr uint32 kMostDirect = 256;
@@ -92,7 +94,9 @@ class Lookup {
 
   void Reserve(uint32 keys, uint32 entries);
   void SetKey(uint32 key, core::Bound* bound) const;
+  bool GuessOf(uint32 key, hot::Guess* guess);
   void GuessGroup();
+  void AskForLeaves();
   bool ReadDirectly(uint32 key);
   void Collect(const NodePage& page, Page raw, const PageRange& range);
   bool ReadOn(uint32 key);
@@ -106,6 +110,8 @@ class Lookup {
   uint32 key_count_;
   uint32 guessed_;  // keys whose leaves were asked for
   uint32 hits_;     // that were found there, of a Read
+  bool is_cold_;    // of late, there were leaves that were not in memory
+  uint32 asked_;    // keys whose leaves were asked for from the disk
   Ahead ahead_[2 * kGroup];
   core::Bound ahead_low_, low_, high_;
 
