@@ -42,12 +42,13 @@ List* CollectIndexPaths(PlannerInfo* root, RelOptInfo* rel) {
 
 namespace {
 
-// Of the planning whose memory this is, if any; in that memory.
 struct KnownPaths {
   RelOptInfo* rel;
   List* paths;
 };
+// Of one planning, in its memory, which may be that of several; null when that is gone.
 MemoryContext planning;
+const PlannerGlobal* planned;
 List* known;
 
 extern "C" void omendb_planning_ends(void* context) {
@@ -66,6 +67,10 @@ const List* IndexPathsOf(PlannerInfo* root, RelOptInfo* rel) {
     callback->arg = context;
     MemoryContextRegisterResetCallback(context, callback);
     planning = context;
+    planned = nullptr;
+  }
+  if (planned != root->glob) {
+    planned = root->glob;
     known = NIL;
   }
   ListCell* cell;
