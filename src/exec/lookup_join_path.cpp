@@ -207,6 +207,7 @@ void AddLookupJoinPaths(PlannerInfo* root, RelOptInfo* join, RelOptInfo* outer, 
   // A row that is looked at again (EvalPlanQual) would have to be found by itself.
   const CmdType command = root->parse->commandType;
   if ((command != CMD_SELECT && command != CMD_INSERT) || root->rowMarks != NIL) return;
+  if (IS_DUMMY_REL(outer) || IS_DUMMY_REL(inner)) return;
   if (!bms_is_empty(join->lateral_relids) || !CanBeInner(root, *inner)) return;
   ListCell* cell;
   foreach (cell, extra.restrictlist)
