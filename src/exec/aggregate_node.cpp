@@ -12,13 +12,13 @@
 #include "tree/leaf_walk.h"
 
 #include "exec/aggregate_plan.h"
+#include "exec/explain.h"
 #include "exec/group_step.h"
+#include "exec/index_conditions.h"
 #include "pg/guard.h"
 
 extern "C" {
-#include "commands/explain.h"
 #include "executor/executor.h"
-#include "executor/nodeIndexscan.h"
 #include "nodes/makefuncs.h"
 #include "pgstat.h"
 #include "utils/builtins.h"
@@ -521,9 +521,9 @@ Datum Aggregation::Value(const Output& output, bool* isnull) const {
 struct AggregateState {
   CustomScanState css;
   AggregatePlan* plan;
-  // The index scan of the plan: has the relations and the conditions, and is never run.
-  IndexOnlyScanState* scan;
+  IndexConditions conditions;
   Aggregation* aggregation;
+  bool evaluated;
   bool started;
 };
 
@@ -532,23 +532,21 @@ AggregateState& StateOf(CustomScanState* node) { return *reinterpret_cast<Aggreg
 void Begin(AggregateState& state, EState* estate, int eflags) {
   CustomScan* plan = castNode(CustomScan, state.css.ss.ps.plan);
   state.plan = DecodePlan(plan->custom_private);
-  state.scan =
-      castNode(IndexOnlyScanState, ExecInitNode(static_cast<Plan*>(linitial(plan->custom_plans)), estate, eflags));
+  state.conditions.Init(static_cast<Plan*>(linitial(plan->custom_plans)), estate, eflags);
 }
 
 void Start(AggregateState& state) {
-  IndexOnlyScanState& scan = *state.scan;
+  const IndexConditions& conditions = state.conditions;
   EState* estate = state.css.ss.ps.state;
   if (state.aggregation == nullptr) {
     const MemoryContext old_context = MemoryContextSwitchTo(estate->es_query_cxt);
     state.aggregation = new (palloc(sizeof(Aggregation))) Aggregation;
-    state.aggregation->Init(*state.plan, scan.ioss_RelationDesc, scan.ss.ss_currentRelation, estate->es_snapshot,
+    state.aggregation->Init(*state.plan, conditions.index(), conditions.heap(), estate->es_snapshot,
                             estate->es_query_cxt);
     MemoryContextSwitchTo(old_context);
   }
-  // Evaluates conditions with parameters.
-  if (scan.ioss_NumRuntimeKeys != 0 && !scan.ioss_RuntimeKeysReady) ExecReScan(&scan.ss.ps);
-  state.aggregation->Start(scan.ioss_ScanKeys, scan.ioss_NumScanKeys);
+  if (!state.evaluated) state.conditions.Evaluate(nullptr);
+  state.aggregation->Start(conditions.keys(), conditions.key_count());
   state.started = true;
 }
 
@@ -570,13 +568,12 @@ TupleTableSlot* Exec(AggregateState& state) {
 
 void End(AggregateState& state) {
   if (state.aggregation != nullptr) state.aggregation->Free();
-  ExecEndNode(&state.scan->ss.ps);
+  state.conditions.End();
 }
 
 void Rescan(AggregateState& state) {
-  // The index scan is not among this node's children, so its parameters are passed on here.
-  if (state.css.ss.ps.chgParam != nullptr) UpdateChangedParamSet(&state.scan->ss.ps, state.css.ss.ps.chgParam);
-  ExecReScan(&state.scan->ss.ps);
+  state.conditions.Evaluate(state.css.ss.ps.chgParam);
+  state.evaluated = true;
   state.started = false;
 }
 
@@ -594,13 +591,9 @@ void Explain(const AggregateState& state, List* ancestors, ExplainState* es) {
     }
     ExplainPropertyList("Group Key", keys, es);
   }
-  ExplainPropertyText("Index Name", get_rel_name(scan->indexid), es);
-  if (scan->indexqual != NIL) {
-    // The names of the index's columns are known from the index scan's plan.
-    List* context = set_deparse_context_plan(es->deparse_cxt, &scan->scan.plan, ancestors);
-    Node* condition = reinterpret_cast<Node*>(make_ands_explicit(scan->indexqual));
-    ExplainPropertyText("Index Cond", deparse_expression(condition, context, es->verbose, false), es);
-  }
+  ShowIndex(scan->indexid, es);
+  // The names of the index's columns are known from the index scan's plan.
+  ShowConditions("Index Cond", scan->indexqual, &scan->scan.plan, ancestors, es);
   if (!es->analyze) return;
   const Aggregation* aggregation = state.aggregation;
   const auto show = [&](const char* label, uint64 number) {

@@ -11,8 +11,9 @@ extern "C" {
 
 namespace omendb::exec {
 
-// A list of conditions, if there are any, as "Index Cond" or "Filter" are shown.
-void ShowConditions(const char* label, List* conditions, PlanState* state, List* ancestors, ExplainState* explain);
+// A list of conditions, if there are any, as "Index Cond" or "Filter" are shown.  `plan` is the
+// one whose columns they are about.
+void ShowConditions(const char* label, List* conditions, Plan* plan, List* ancestors, ExplainState* explain);
 
 // The name of an index.
 void ShowIndex(Oid index, ExplainState* explain);

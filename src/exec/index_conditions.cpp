@@ -2,7 +2,6 @@
 
 extern "C" {
 #include "executor/executor.h"
-#include "executor/nodeIndexscan.h"
 }
 
 namespace omendb::exec {
@@ -31,31 +30,26 @@ List* ConditionsOf(const Plan* plan) {
 
 void IndexConditions::Init(Plan* plan, EState* estate, int eflags) {
   state_ = ExecInitNode(plan, estate, eflags);
+  heap_ = reinterpret_cast<const ScanState*>(state_)->ss_currentRelation;
   if (IsIndexOnly(plan)) {
     const IndexOnlyScanState* scan = castNode(IndexOnlyScanState, state_);
     index_ = scan->ioss_RelationDesc;
     keys_ = scan->ioss_ScanKeys;
     key_count_ = scan->ioss_NumScanKeys;
-    runtime_keys_ = scan->ioss_RuntimeKeys;
-    runtime_key_count_ = scan->ioss_NumRuntimeKeys;
-    runtime_context_ = scan->ioss_RuntimeContext;
   } else {
     const IndexScanState* scan = castNode(IndexScanState, state_);
     index_ = scan->iss_RelationDesc;
     keys_ = scan->iss_ScanKeys;
     key_count_ = scan->iss_NumScanKeys;
-    runtime_keys_ = scan->iss_RuntimeKeys;
-    runtime_key_count_ = scan->iss_NumRuntimeKeys;
-    runtime_context_ = scan->iss_RuntimeContext;
   }
 }
 
 void IndexConditions::End() { ExecEndNode(state_); }
 
-void IndexConditions::Evaluate() {
-  if (runtime_key_count_ == 0) return;
-  ResetExprContext(runtime_context_);
-  ExecIndexEvalRuntimeKeys(runtime_context_, runtime_keys_, runtime_key_count_);
+void IndexConditions::Evaluate(const Bitmapset* changed) {
+  // It is nobody's child, so what it has of subplans hears of parameters here.
+  if (changed != nullptr) UpdateChangedParamSet(state_, const_cast<Bitmapset*>(changed));
+  ExecReScan(state_);
 }
 
 }  // namespace omendb::exec

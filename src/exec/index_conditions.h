@@ -27,21 +27,20 @@ class IndexConditions {
   void Init(Plan* plan, EState* estate, int eflags);
   void End();
 
-  // Before each (re)scan: computes the keys that are not constant.
-  void Evaluate();
+  // Before each (re)scan: computes the keys that are not constant.  `changed`: parameters that
+  // have another value than before, or null.
+  void Evaluate(const Bitmapset* changed);
 
   Relation index() const { return index_; }
+  Relation heap() const { return heap_; }
   ScanKey keys() const { return keys_; }
   int key_count() const { return key_count_; }
 
  private:
   PlanState* state_;
-  Relation index_;
+  Relation index_, heap_;
   ScanKey keys_;
   int key_count_;
-  IndexRuntimeKeyInfo* runtime_keys_;
-  int runtime_key_count_;
-  ExprContext* runtime_context_;
 };
 
 }  // namespace omendb::exec

@@ -126,7 +126,7 @@ void ScanNode::End() {
 }
 
 void ScanNode::Rescan() {
-  conditions_.Evaluate();
+  conditions_.Evaluate(css.ss.ps.chgParam);
   conditions_evaluated_ = true;
   started_ = false;
   next_ = count_ = 0;
@@ -138,7 +138,7 @@ void ScanNode::Rescan() {
 // Begins a (re)scan of the index.
 void ScanNode::Start() {
   const Relation index = conditions_.index();
-  if (!conditions_evaluated_) conditions_.Evaluate();
+  if (!conditions_evaluated_) conditions_.Evaluate(nullptr);
   am::FlushInserts(index);
   EState* estate = css.ss.ps.state;
   if (scan_ == nullptr)
@@ -287,8 +287,8 @@ TupleTableSlot* ScanNode::Next() {
 
 void ScanNode::Explain(List* ancestors, ExplainState* explain) {
   ShowIndex(IndexOf(index_scan()), explain);
-  ShowConditions("Index Cond", index_only_ ? ConditionsOf(index_scan()) : plan()->custom_exprs, &css.ss.ps, ancestors,
-                 explain);
+  ShowConditions("Index Cond", index_only_ ? ConditionsOf(index_scan()) : plan()->custom_exprs, css.ss.ps.plan,
+                 ancestors, explain);
   if (!explain->analyze) return;
   if (index_only_) ExplainPropertyUInteger("Heap Fetches", nullptr, heap_fetches_, explain);
   ExplainPropertyUInteger("Batches", nullptr, batches_, explain);
