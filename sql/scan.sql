@@ -59,6 +59,9 @@ SELECT compare('SELECT d, k FROM scan_t WHERE d = ANY (ARRAY(SELECT date ''2024-
 SELECT compare('SELECT g, k, v FROM generate_series(-3, 20020, 97) AS g, LATERAL (SELECT k, v FROM scan_t WHERE k BETWEEN g AND g + 40) AS t', '{batched}'),
        compare('SELECT g, x FROM generate_series(1, 400, 7) AS g, LATERAL (SELECT k AS x FROM scan_t WHERE d = date ''2024-01-01'' + g ORDER BY k DESC LIMIT 5) AS t', '{batched,batched_only}'),
        compare('SELECT g, (SELECT sum(v) FROM scan_t WHERE k > g AND k < 2 * g) FROM generate_series(1, 9000, 500) AS g', '{batched}');
+-- Bounds that are queries, of the outer row and of the row outside of that.
+SELECT compare('SELECT g, (SELECT count(*) FROM scan_t WHERE k BETWEEN g AND (SELECT max(n) FROM generate_series(g, g + 30) AS n)) FROM generate_series(1, 900, 100) AS g', '{batched}'),
+       compare('SELECT g, h, x FROM generate_series(1, 9000, 1000) AS g, generate_series(0, 60, 20) AS h, LATERAL (SELECT k AS x FROM scan_t WHERE k BETWEEN g + h AND (SELECT max(n) FROM generate_series(g + h, g + h + 5) AS n WHERE n <= g + h + 4)) AS t', '{batched}');
 
 -- Prepared, with a generic plan.
 PREPARE range_of (int8, int8) AS SELECT count(filler), sum(v) FROM scan_t WHERE k BETWEEN $1 AND $2;
