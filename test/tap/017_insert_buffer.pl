@@ -243,6 +243,7 @@ SET LOCAL max_parallel_workers_per_gather = 2; SET LOCAL min_parallel_index_scan
 SET LOCAL min_parallel_table_scan_size = 0;
 SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL parallel_leader_participation = off;
 SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
+SET LOCAL omendb.enable_scan = off; SET LOCAL omendb.enable_lookup_join = off;
 SET LOCAL enable_material = off; SET LOCAL enable_memoize = off;
 SET LOCAL enable_seqscan = @{[ $query =~ /wanted/ ? 'on' : 'off' ]};
 INSERT INTO t SELECT n + 100000, 'p' FROM generate_series(1, 10000) n;
