@@ -286,6 +286,12 @@ VACUUM t;
 SELECT compare_join('SELECT o.id, t.* FROM o JOIN t ON t.k = o.x'), compare_join('SELECT o.id, t.m FROM o LEFT JOIN t ON t.k = o.x'),
        compare_join('SELECT o.id FROM o WHERE NOT EXISTS (SELECT FROM t WHERE t.k = o.x)');
 
+-- A sample is less than what the index has.
+BEGIN;
+SELECT force_join(true) \g /dev/null
+SELECT count(*) FROM o JOIN t TABLESAMPLE SYSTEM (0) ON t.k = o.x;
+COMMIT;
+
 -- Tables of this session only, and such that are not logged.
 CREATE TEMP TABLE temp_t AS SELECT k, m, w FROM t;
 CREATE INDEX ON temp_t USING omendb (k);

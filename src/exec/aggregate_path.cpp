@@ -11,7 +11,6 @@
 
 extern "C" {
 #include "access/stratnum.h"
-#include "access/table.h"
 #include "access/xlog.h"
 #include "catalog/pg_type_d.h"
 #include "nodes/makefuncs.h"
@@ -216,10 +215,7 @@ bool IsSupportedQuery(PlannerInfo* root, RelOptInfo& rel, const GroupPathExtraDa
   if (rte->relkind != RELKIND_RELATION && rte->relkind != RELKIND_MATVIEW) return false;
   // A standby's visibility map does not speak for its snapshots.
   if (RecoveryInProgress()) return false;
-  const Relation table = table_open(rte->relid, NoLock);
-  const bool readable = HeapRows::CanRead(table);
-  table_close(table, NoLock);
-  return readable;
+  return HeapRows::CanRead(rte->relid);
 }
 
 // ---- Whether an index has it ----

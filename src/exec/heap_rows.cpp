@@ -6,6 +6,7 @@
 
 extern "C" {
 #include "access/heapam.h"
+#include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "miscadmin.h"
@@ -34,7 +35,12 @@ OffsetNumber OffsetOf(Tid tid) { return static_cast<OffsetNumber>(core::TidOffse
 
 }  // namespace
 
-bool HeapRows::CanRead(Relation heap) { return heap->rd_tableam == GetHeapamTableAmRoutine(); }
+bool HeapRows::CanRead(Oid table) {
+  const Relation relation = table_open(table, NoLock);
+  const bool is_heap = relation->rd_tableam == GetHeapamTableAmRoutine();
+  table_close(relation, NoLock);
+  return is_heap;
+}
 
 void HeapRows::Init(Relation heap, Snapshot snapshot, MemoryContext context) {
   heap_ = heap;
@@ -104,10 +110,17 @@ void HeapRows::LookForBuffers(const Tid* tids, uint32 n) {
   }
 }
 
-// Of the group that begins at `first`.  Rows on the page of the one before are near it.
+// Whether what TID i reads can be fetched.  Rows on the page of the one before are near it, and
+// a damaged TID must not lead out of its page.
+bool HeapRows::IsWorthFetching(const Tid* tids, uint32 i) const {
+  return BufferIsValid(recent_[i]) && (i == 0 || recent_[i] != recent_[i - 1]) &&
+         OffsetOf(tids[i]) >= FirstOffsetNumber && OffsetOf(tids[i]) <= MaxHeapTuplesPerPage;
+}
+
+// Of the group that begins at `first`.
 void HeapRows::PrefetchLinePointers(const Tid* tids, uint32 n, uint32 first) const {
   for (uint32 i = first; i < Min(n, first + kGroup); i++) {
-    if (!BufferIsValid(recent_[i]) || (i > 0 && recent_[i] == recent_[i - 1])) continue;
+    if (!IsWorthFetching(tids, i)) continue;
     const char* page = static_cast<const char*>(BufferGetPage(recent_[i]));
     core::Prefetch(page);
     core::Prefetch(page + SizeOfPageHeaderData + (OffsetOf(tids[i]) - 1) * sizeof(ItemIdData));
@@ -117,7 +130,7 @@ void HeapRows::PrefetchLinePointers(const Tid* tids, uint32 n, uint32 first) con
 // What is read of a page before its lock is held is a hint where to find the row, no more.
 void HeapRows::PrefetchRows(const Tid* tids, uint32 n, uint32 first) const {
   for (uint32 i = first; i < Min(n, first + kGroup); i++) {
-    if (!BufferIsValid(recent_[i]) || (i > 0 && recent_[i] == recent_[i - 1])) continue;
+    if (!IsWorthFetching(tids, i)) continue;
     const char* page = static_cast<const char*>(BufferGetPage(recent_[i]));
     const ItemIdData line_pointer = *PageGetItemId(const_cast<char*>(page), OffsetOf(tids[i]));
     core::Prefetch(page + line_pointer.lp_off);

@@ -25,10 +25,10 @@ namespace omendb::exec {
 
 class HeapRows {
  public:
-  // Whether the table's rows can be had this way.
-  static bool CanRead(Relation heap);
+  // Whether the rows of a table, which is locked, can be had this way.
+  static bool CanRead(Oid table);
 
-  // REQUIRES: CanRead(heap), an MVCC snapshot.  Its memory belongs to `context`.
+  // REQUIRES: CanRead(its OID), an MVCC snapshot.  Its memory belongs to `context`.
   void Init(Relation heap, Snapshot snapshot, MemoryContext context);
   void Free();
 
@@ -52,6 +52,7 @@ class HeapRows {
  private:
   void Reserve(uint32 n);
   void LookForBuffers(const core::Tid* tids, uint32 n);
+  bool IsWorthFetching(const core::Tid* tids, uint32 i) const;
   void PrefetchLinePointers(const core::Tid* tids, uint32 n, uint32 first) const;
   void PrefetchRows(const core::Tid* tids, uint32 n, uint32 first) const;
   Buffer PinPage(core::Tid tid, uint32 i);

@@ -7,6 +7,7 @@
 #include "am/insert_buffer.h"
 #include "am/quals.h"
 #include "exec/heap_rows.h"
+#include "exec/explain.h"
 #include "exec/lookup_join.h"
 #include "pg/guard.h"
 
@@ -14,11 +15,9 @@ extern "C" {
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
-#include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
-#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "pgstat.h"
 #include "storage/predicate.h"
@@ -26,7 +25,6 @@ extern "C" {
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/ruleutils.h"
 }
 
 namespace omendb::exec {
@@ -153,7 +151,6 @@ class LookupJoin {
   void ResetSlot();
   void HideInner();
   TupleTableSlot* Emit();
-  void ExplainQual(const char* label, const List* qual, List* ancestors, ExplainState* es) const;
 
   CustomScanState* node_;
   Relation heap_, index_;
@@ -574,13 +571,6 @@ TupleTableSlot* LookupJoin::Next() {
 
 // --- EXPLAIN. ---
 
-void LookupJoin::ExplainQual(const char* label, const List* qual, List* ancestors, ExplainState* es) const {
-  if (qual == NIL) return;
-  List* context = set_deparse_context_plan(es->deparse_cxt, node_->ss.ps.plan, ancestors);
-  Node* expr = reinterpret_cast<Node*>(make_ands_explicit(const_cast<List*>(qual)));
-  ExplainPropertyText(label, deparse_expression(expr, context, true, false), es);
-}
-
 void LookupJoin::Explain(List* ancestors, ExplainState* es) const {
   const bool text = es->format == EXPLAIN_FORMAT_TEXT;
   const char* type = type_ == JOIN_INNER ? "Inner" : type_ == JOIN_LEFT ? "Left" : type_ == JOIN_SEMI ? "Semi" : "Anti";
@@ -606,9 +596,9 @@ void LookupJoin::Explain(List* ancestors, ExplainState* es) const {
     if (schema != nullptr) ExplainPropertyText("Schema", schema, es);
     if (alias != nullptr) ExplainPropertyText("Alias", alias, es);
   }
-  ExplainQual("Index Cond", static_cast<List*>(linitial(plan().custom_exprs)), ancestors, es);
-  const List* filter = static_cast<List*>(lthird(plan().custom_exprs));
-  ExplainQual("Join Filter", filter, ancestors, es);
+  ShowConditions("Index Cond", static_cast<List*>(linitial(plan().custom_exprs)), node_->ss.ps.plan, ancestors, es);
+  List* filter = static_cast<List*>(lthird(plan().custom_exprs));
+  ShowConditions("Join Filter", filter, node_->ss.ps.plan, ancestors, es);
   const Instrumentation* instrument = node_->ss.ps.instrument;
   if (!es->analyze || instrument == nullptr) return;
   if (filter != NIL && (!text || instrument->nfiltered2 > 0))

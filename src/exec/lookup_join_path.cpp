@@ -12,7 +12,6 @@
 
 extern "C" {
 #include "access/stratnum.h"
-#include "access/table.h"
 #include "catalog/pg_class_d.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/cost.h"
@@ -80,11 +79,9 @@ bool CanBeInner(PlannerInfo* root, const RelOptInfo& rel) {
   if (!IS_SIMPLE_REL(&rel) || rel.rtekind != RTE_RELATION || !HasIndexOfOurs(rel) || !HasOnlyColumns(rel)) return false;
   const RangeTblEntry* rte = planner_rt_fetch(rel.relid, root);
   if (rte->relkind != RELKIND_RELATION && rte->relkind != RELKIND_MATVIEW) return false;
-  // The planner has locked it.
-  const Relation table = table_open(rte->relid, NoLock);
-  const bool readable = HeapRows::CanRead(table);
-  table_close(table, NoLock);
-  return readable;
+  // An index scan would return rows that are not in the sample.
+  if (rte->tablesample != nullptr) return false;
+  return HeapRows::CanRead(rte->relid);
 }
 
 // --- What they cost. ---

@@ -10,7 +10,6 @@
 #include "pg/guard.h"
 
 extern "C" {
-#include "access/table.h"
 #include "nodes/pathnodes.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
@@ -78,13 +77,6 @@ void AddScanPath(RelOptInfo* rel, IndexPath* replaced) {
   add_path(rel, &path->path);
 }
 
-bool IsHeap(Oid table) {
-  const Relation relation = table_open(table, NoLock);
-  const bool is_heap = HeapRows::CanRead(relation);
-  table_close(relation, NoLock);
-  return is_heap;
-}
-
 }  // namespace
 
 void RegisterScan() { RegisterCustomScanMethods(&scan_methods); }
@@ -101,7 +93,7 @@ void AddScanPaths(PlannerInfo* root, RelOptInfo* rel, RangeTblEntry* rte) {
     IndexPath* path = static_cast<IndexPath*>(lfirst(cell));
     if (IsA(path, IndexPath) && am::IsOurs(*path->indexinfo)) replaced = lappend(replaced, path);
   }
-  if (replaced == NIL || !IsHeap(rte->relid)) return;
+  if (replaced == NIL || !HeapRows::CanRead(rte->relid)) return;
   foreach (cell, replaced) AddScanPath(rel, static_cast<IndexPath*>(lfirst(cell)));
 }
 
