@@ -8,6 +8,7 @@
 #include <xsimd/xsimd.hpp>
 
 #include "core/fence_search.h"
+#include "core/fit_loops.h"
 #include "core/kernels.h"
 
 namespace omendb::core {
@@ -166,6 +167,14 @@ struct SimdKernels {
       return xsimd::bitwise_cast<Words>(xsimd::select(truths, SignedWords(int64_t{-1}), SignedWords(int64_t{0})));
   }
 };
+
+// All kernels for an instruction set, in a file that is compiled for it.
+template <class Arch>
+constexpr Kernels KernelsOf(const char* name) {
+  using Simd = SimdKernels<Arch>;
+  return {name,  Simd::DecodeRows, Simd::CountBelow,   Simd::SumSteps, Simd::BoundSteps, Simd::FindFence, AllEqual,
+          Range, SumMoments,       WidenResidualRange, OffsetRange,    NumberTids,       PackRows};
+}
 
 }  // namespace
 }  // namespace omendb::core
