@@ -29,7 +29,7 @@ unset ${!PG*}
 export LC_ALL=C
 
 # shellcheck disable=SC2034
-packages_build=(make g++ libboost-dev libxsimd-dev xz-utils)
+packages_build=(make g++ libboost-dev libxsimd-dev librocksdb-dev xz-utils)
 # shellcheck disable=SC2034
 packages_test=(cmake clang libclang-rt-14-dev libgtest-dev libbenchmark-dev libpq-dev perl libipc-run-perl)
 
@@ -196,8 +196,12 @@ server_start() {
   logged as_server "$bin_dir/pg_ctl" start -w -t 120 -D "$cluster_dir/data" -l "$cluster_dir/log" -o "${*/#/-c }"
 }
 
-server_restart() {
+server_stop() {
   logged as_server "$bin_dir/pg_ctl" stop -m fast -w -t 600 -D "$cluster_dir/data"
+}
+
+server_restart() {
+  server_stop
   server_start "$@"
 }
 

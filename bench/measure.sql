@@ -2,11 +2,12 @@
 --
 -- Both sides have tables of the same names and contents, one in schema btree, one in schema omendb, so that the text of
 -- a query is the same on both and only search_path says which index it meets. Data that is no side's own (arguments,
--- probes) is in schema bench.
+-- probes) is in schema bench. Of the cold tier there is a third side, omendb with cold leaves, in schema offloaded.
 
 CREATE EXTENSION pg_prewarm;
 CREATE SCHEMA btree;
 CREATE SCHEMA omendb;
+CREATE SCHEMA offloaded;
 CREATE SCHEMA bench;
 
 -- Makes the session see one side, with the settings named in "off" switched off and all others on: those of the planner
@@ -63,30 +64,30 @@ BEGIN
     replace(replace(statement, ' INTO answer', ''), 'argument.value', '$1'));
 END $$;
 
--- Runs a query on two sides in turn, "repeats" times at least and until that has taken a second (but no more than 100
--- times), and gives each side's median in milliseconds. With 0 repeats it only looks whether the answers are right.
+-- Runs a query on some sides in turn, "repeats" times at least and, if that is more than one, until that has taken so
+-- many milliseconds (but no more than 100 times), and gives each side's median in milliseconds, and how often it ran
+-- there altogether. With 0 repeats it only looks whether the answers are right.
 --
 -- "plans" are sets of planner settings to switch off. Each side tries all of them once, warm, and then uses the one
 -- that was fastest for it: no side is judged by a plan that it could do better than.
 -- Every answer is compared with that of "reference", which runs without any index.
 -- "prepare" makes the statement "measured" whose plan is looked at, if the query itself does not show it; or null.
-CREATE FUNCTION bench.compare(query text, reference text, repeats int, plans text[], prepare text,
-  sides text[] DEFAULT '{btree,omendb}',
-  OUT first_ms float8, OUT second_ms float8, OUT equal boolean, OUT first_plan text, OUT second_plan text)
+CREATE FUNCTION bench.compare_sides(query text, reference text, repeats int, plans text[], prepare text, sides text[],
+  least_ms float8, OUT ms float8[], OUT equal boolean, OUT plan text[], OUT runs int[])
 LANGUAGE plpgsql AS $$
 DECLARE
-  best text[] := '{NULL,NULL}';
-  plan text[] := '{NULL,NULL}';
+  count int := cardinality(sides);
+  best text[];
   side int;
   least float8;
   seen text[];
   nodes text;
   off text;
-  ms float8;
-  runs int := 0;
+  taken float8;
+  rounds int := 0;
   spent float8 := 0;
-  first_times float8[] := '{}';
-  second_times float8[] := '{}';
+  of_side int[] := '{}';
+  times float8[] := '{}';
   started timestamptz;
   expected text;
   answer text;
@@ -99,7 +100,8 @@ BEGIN
     EXECUTE prepare;
   END IF;
 
-  FOR side IN 1 .. 2 LOOP
+  runs := array_fill(0, ARRAY[count]);
+  FOR side IN 1 .. count LOOP
     seen := '{}';
     least := 'infinity';
     FOREACH off IN ARRAY plans LOOP
@@ -111,43 +113,57 @@ BEGIN
       equal := equal AND answer IS NOT DISTINCT FROM expected;
       started := clock_timestamp();
       EXECUTE query INTO answer;
-      ms := 1000 * extract(epoch FROM clock_timestamp() - started);
-      IF ms < least THEN
-        least := ms;
+      taken := 1000 * extract(epoch FROM clock_timestamp() - started);
+      runs[side] := runs[side] + 2;
+      IF taken < least THEN
+        least := taken;
         best[side] := off;
         plan[side] := nodes;
       END IF;
     END LOOP;
   END LOOP;
 
-  WHILE runs < repeats OR (repeats > 0 AND spent < 1000 AND runs < 100) LOOP
-    runs := runs + 1;
-    FOREACH side IN ARRAY CASE WHEN runs % 2 = 1 THEN '{1,2}'::int[] ELSE '{2,1}' END LOOP
+  WHILE rounds < repeats OR (repeats > 1 AND spent < least_ms AND rounds < 100) LOOP
+    -- None always goes first.
+    FOR n IN 0 .. count - 1 LOOP
+      side := 1 + (rounds + n) % count;
       PERFORM bench.take(sides[side], best[side]);
       started := clock_timestamp();
       EXECUTE query INTO answer;
-      ms := 1000 * extract(epoch FROM clock_timestamp() - started);
-      spent := spent + ms;
+      taken := 1000 * extract(epoch FROM clock_timestamp() - started);
+      spent := spent + taken;
       equal := equal AND answer IS NOT DISTINCT FROM expected;
-      IF side = 1 THEN
-        first_times := first_times || ms;
-      ELSE
-        second_times := second_times || ms;
-      END IF;
+      runs[side] := runs[side] + 1;
+      of_side := of_side || side;
+      times := times || taken;
     END LOOP;
+    rounds := rounds + 1;
   END LOOP;
 
-  first_ms := (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY t) FROM unnest(first_times) t);
-  second_ms := (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY t) FROM unnest(second_times) t);
-  first_plan := plan[1];
-  second_plan := plan[2];
+  FOR side IN 1 .. count LOOP
+    ms[side] := (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY t) FROM unnest(times, of_side) AS m (t, s)
+      WHERE s = side);
+  END LOOP;
+END $$;
+
+-- The same for two sides, and a second.
+CREATE FUNCTION bench.compare(query text, reference text, repeats int, plans text[], prepare text,
+  sides text[] DEFAULT '{btree,omendb}',
+  OUT first_ms float8, OUT second_ms float8, OUT equal boolean, OUT first_plan text, OUT second_plan text)
+LANGUAGE plpgsql AS $$
+BEGIN
+  SELECT c.ms[1], c.ms[2], c.equal, c.plan[1], c.plan[2] INTO first_ms, second_ms, equal, first_plan, second_plan
+  FROM bench.compare_sides(query, reference, repeats, plans, prepare, sides, 1000) c;
 END $$;
 
 -- Whether the rows of a table that has one index come out the same through that index and without it: their number and
--- the sum of the hashes of column k.
-CREATE FUNCTION bench.index_agrees(tab text, hash text DEFAULT 'hashint8') RETURNS boolean LANGUAGE plpgsql AS $$
+-- the sum of the hashes of the key, whose first column is given.
+CREATE FUNCTION bench.index_agrees(tab text, first text DEFAULT 'k', hash text DEFAULT 'hashint8(k)') RETURNS boolean
+LANGUAGE plpgsql AS $$
 DECLARE
-  query text := format('SELECT count(*) || '':'' || sum(%s(k)) FROM %s WHERE k >= (SELECT min(k) FROM %2$s)', hash, tab);
+  -- (Not every type has a min.)
+  query text := format('SELECT count(*) || '':'' || sum(%s) FROM %s WHERE %s >= (SELECT %3$s FROM %2$s ORDER BY %3$s LIMIT 1)',
+                       hash, tab, first);
   with_index text;
   without text;
 BEGIN

@@ -28,7 +28,7 @@ INSERT INTO agg_t DEFAULT VALUES;
 -- Each type as a key, in both directions, and as an included column: all rows visible, and not.
 CREATE TABLE agg_column (col text, functions text);
 INSERT INTO agg_column VALUES ('i2', 'min,max,sum,avg'), ('i4', 'min,max,sum,avg'), ('i8', 'min,max,sum,avg'), ('o', 'min,max'),
-  ('d', 'min,max'), ('t', 'min,max'), ('ts', 'min,max'), ('tz', 'min,max'), ('m', 'min,max'), ('b', ''), ('c', ''), ('f4', ''), ('f8', '');
+  ('d', 'min,max'), ('t', 'min,max'), ('ts', 'min,max'), ('tz', 'min,max'), ('m', 'min,max'), ('b', ''), ('c', ''), ('f4', 'min,max,sum,avg'), ('f8', 'min,max,sum,avg');
 CREATE FUNCTION compare_columns(index_of text, condition text) RETURNS TABLE (col text, result text) LANGUAGE plpgsql AS $$
 DECLARE
   a agg_column;
@@ -39,7 +39,8 @@ BEGIN
       FROM unnest(string_to_array(a.functions, ',')) AS f);
     EXECUTE format('CREATE INDEX agg_i ON agg_t USING omendb (' || index_of || ')', a.col);
     col := a.col;
-    result := compare_aggregate(format('SELECT ' || targets || ' FROM agg_t WHERE ' || condition, a.col));
+    result := compare_aggregate(format('SELECT ' || targets || ' FROM agg_t WHERE ' || condition, a.col), false,
+      CASE WHEN a.col LIKE 'f%' THEN 'only' ELSE 'seq' END);
     RETURN NEXT;
     DROP INDEX agg_i;
   END LOOP;
@@ -169,6 +170,110 @@ SELECT sum(a), avg(a), sum(b), avg(b), sum(c), avg(c) FROM agg_big WHERE a > 0;
 SELECT sum(a), avg(a), min(a), max(b), count(*), count(a) FROM agg_big WHERE a = 5;
 COMMIT;
 
+-- Totals of floats are those of the values in the index's order, to the last bit: -0 and 0, NaNs, infinities, deltas.
+CREATE TABLE agg_float (k int4, g int4, f4 float4, f8 float8) WITH (autovacuum_enabled = off);
+CREATE TABLE agg_float_g (LIKE agg_float) WITH (autovacuum_enabled = off);
+CREATE TABLE agg_float_f8 (LIKE agg_float) WITH (autovacuum_enabled = off);
+CREATE INDEX ON agg_float USING omendb (k) INCLUDE (f4, f8);
+CREATE INDEX ON agg_float_g USING omendb (g, k DESC) INCLUDE (f8, f4);
+CREATE INDEX ON agg_float_f8 USING omendb (f8 DESC, f4) INCLUDE (k);
+CREATE FUNCTION each_float(command text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  relation text;
+BEGIN
+  FOREACH relation IN ARRAY '{agg_float,agg_float_g,agg_float_f8}'::text[] LOOP
+    EXECUTE format(command, relation);
+  END LOOP;
+END $$;
+CREATE FUNCTION compare_floats(targets text) RETURNS TABLE (query text, result text) LANGUAGE sql AS $$
+  SELECT q, compare_aggregate('SELECT ' || targets || ' FROM ' || q, false, 'only') FROM unnest(ARRAY[
+    'agg_float WHERE k > 0',
+    'agg_float WHERE k BETWEEN 700 AND 1300',
+    'agg_float_g GROUP BY g',
+    'agg_float_g WHERE g = 3 AND k > 100',
+    'agg_float_g WHERE g > 3 AND k > 100',
+    'agg_float_f8 WHERE f8 >= -1e6',
+    'agg_float_f8 WHERE f8 < 0 AND f4 > 0.5',
+    'agg_float_f8']) AS q
+$$;
+SELECT each_float('INSERT INTO %I SELECT n * 2, n %% 9, abs(sin(n)) * 10 ^ (n %% 7 - 3), cos(n) * 10 ^ (n %% 13 - 6) FROM generate_series(1, 1500) AS n');
+VACUUM ANALYZE agg_float, agg_float_g, agg_float_f8;
+SELECT * FROM compare_floats('count(*), sum(f4), sum(f8), avg(f4), avg(f8), min(f4), max(f4), min(f8), max(f8), count(f8), sum(k)');
+-- Entries that come between those of the leaves, and rows that are not seen.
+SELECT each_float('INSERT INTO %I SELECT n * 50 + 1, n %% 9, n / 3.0, -n / 7.0 FROM generate_series(1, 50) AS n');
+SELECT each_float('INSERT INTO %I SELECT n * 100 + 1, n %% 9, CASE WHEN n %% 2 = 0 THEN n END, CASE WHEN n %% 3 = 0 THEN n END FROM generate_series(1, 20) AS n');
+SELECT result, count(*) FROM compare_floats('count(*), sum(f4), sum(f8), avg(f4), avg(f8), min(f4), max(f4), min(f8), max(f8), count(f8), sum(k)') GROUP BY 1;
+SELECT each_float('DELETE FROM %I WHERE k %% 5 = 0');
+SELECT result, count(*) FROM compare_floats('sum(f8), avg(f4), avg(f8), max(f4), sum(f4)') GROUP BY 1;
+VACUUM agg_float, agg_float_g, agg_float_f8;
+SELECT result, count(*) FROM compare_floats('sum(f8), avg(f4), avg(f8), max(f4), sum(f4)') GROUP BY 1;
+SELECT each_float('TRUNCATE %I');
+SELECT each_float($$INSERT INTO %I SELECT n, n %% 9, (ARRAY['0', '-0', NULL, '1'])[1 + n %% 4]::float4, (ARRAY['-0', '0', '0', '-1'])[1 + n %% 4]::float8 FROM generate_series(1, 600) AS n$$);
+SELECT result, count(*) FROM compare_floats('min(f4), max(f4), min(f8), max(f8), sum(f4), sum(f8), avg(f4), avg(f8)') GROUP BY 1;
+SELECT each_float('DELETE FROM %I WHERE abs(f4) = 1 OR abs(f8) = 1');
+SELECT result, count(*) FROM compare_floats('min(f4), max(f4), min(f8), max(f8), sum(f4), sum(f8), avg(f4), avg(f8)') GROUP BY 1;
+BEGIN;
+SELECT force_scan('only'), set_config('omendb.enable_aggregate', 'on', true);
+SELECT min(f4), max(f4), min(f8), max(f8), sum(f4), sum(f8), avg(f4), avg(f8) FROM agg_float WHERE k < 4;
+SELECT sum(f4), sum(f8), avg(f4), avg(f8), min(f8), max(f4) FROM agg_float WHERE k < 0;
+COMMIT;
+SELECT each_float('TRUNCATE %I');
+SELECT each_float($$INSERT INTO %I SELECT n, n %% 9, (ARRAY['1', '-0', 'NaN', '-inf', 'inf'])[1 + n %% 5]::float4, (ARRAY['NaN', 'inf', '-inf', '2'])[1 + n %% 4]::float8 FROM generate_series(1, 600) AS n$$);
+SELECT result, count(*) FROM compare_floats('min(f4), max(f4), min(f8), max(f8), sum(f4), sum(f8), avg(f4), avg(f8)') GROUP BY 1;
+-- Overflows are errors where they are PostgreSQL's: of sums, and of the squares that an average does not need.
+CREATE FUNCTION float_error(targets text, way text) RETURNS text LANGUAGE plpgsql
+SET enable_seqscan = on SET enable_indexscan = on SET enable_indexonlyscan = on SET enable_bitmapscan = on SET enable_sort = on SET omendb.enable_aggregate = on AS $$
+DECLARE
+  got record;
+BEGIN
+  PERFORM force_scan('only'), set_config('omendb.enable_aggregate', (way = 'aggregate')::text, true);
+  EXECUTE 'SELECT count(*), ' || targets || ' FROM agg_float WHERE k > 0' INTO got;
+  RETURN got::text;
+EXCEPTION WHEN OTHERS THEN
+  RETURN sqlstate || ': ' || sqlerrm;
+END $$;
+CREATE TABLE agg_error (value text);
+INSERT INTO agg_error VALUES ('3e38'), ('-3e38'), ('1e308'), ('1e308,-1e308'), ('-1e308'), ('1e200,-1e200'), ('1e150,-1e150'), ('1e38,-1e38'), ('inf,1e308'), ('inf,-inf'), ('1e308,inf');
+CREATE FUNCTION compare_errors() RETURNS TABLE (value text, targets text, result text, same boolean) LANGUAGE plpgsql AS $$
+BEGIN
+  FOR value IN SELECT e.value FROM agg_error AS e ORDER BY 1 LOOP
+    TRUNCATE agg_float;
+    INSERT INTO agg_float SELECT n, n % 9, CASE WHEN abs(x) < 3.4e38 OR abs(x) = 'inf' THEN x END, x
+      FROM generate_series(1, 100) AS n, LATERAL (SELECT (string_to_array(value, ','))[1 + n % cardinality(string_to_array(value, ','))]::float8) AS y (x);
+    FOREACH targets IN ARRAY '{sum(f4),sum(f8),avg(f4),avg(f8)}'::text[] LOOP
+      result := float_error(targets, 'aggregate');
+      same := result = float_error(targets, 'rows');
+      RETURN NEXT;
+    END LOOP;
+  END LOOP;
+END $$;
+SELECT * FROM compare_errors();
+BEGIN;
+SELECT force_scan('only'), set_config('omendb.enable_aggregate', 'on', true);
+-- Of rows that are not seen there is no error.
+TRUNCATE agg_float;
+INSERT INTO agg_float SELECT n, 1, 1, 1 FROM generate_series(1, 10) AS n;
+SAVEPOINT s;
+INSERT INTO agg_float SELECT n, 2, 3e38, 1e308 FROM generate_series(1, 10) AS n;
+ROLLBACK TO s;
+SELECT count(*), sum(f4), avg(f8) FROM agg_float WHERE k > 0;
+COMMIT;
+
+-- HAVING.
+SELECT query, compare_aggregate(query) FROM unnest(ARRAY[
+  'SELECT count(*) FROM agg_t WHERE g = 1 HAVING count(*) > 5',
+  'SELECT count(*) FROM agg_t WHERE g = 1 HAVING count(*) > 5000000',
+  'SELECT g FROM agg_t GROUP BY g HAVING sum(i4) > 0',
+  'SELECT g, count(*) FROM agg_t GROUP BY g HAVING max(i8) IS NOT NULL AND g + count(*) % 2 > 2',
+  'SELECT g, k FROM agg_t GROUP BY g, k HAVING count(*) > 1',
+  $$SELECT date_trunc('day', ts), avg(i2) FROM agg_t GROUP BY 1 HAVING sum(i2) > 0 OR date_trunc('day', ts) < '2001-01-10'$$]) AS query;
+SELECT compare_aggregate('SELECT g, count(*) FROM agg_t GROUP BY g HAVING sum(i4) <> 0 ORDER BY g LIMIT 3', true),
+  compare_aggregate('SELECT x.n, (SELECT count(*) FROM agg_t AS a WHERE a.g = x.n HAVING count(*) > 100 * x.n) FROM generate_series(-1, 9) AS x (n)');
+BEGIN;
+SELECT force_scan('only'), set_config('omendb.enable_aggregate', 'on', true);
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT g, count(*) FROM agg_t WHERE g < 5 GROUP BY g HAVING min(k) > 0 OR g = 2;
+COMMIT;
+
 -- Empty tables; a partial index; whole tables.
 CREATE TABLE agg_empty (k int4, v int4) WITH (autovacuum_enabled = off);
 CREATE INDEX agg_empty_k ON agg_empty USING omendb (k) INCLUDE (v) WHERE v IS NOT NULL;
@@ -217,7 +322,8 @@ SELECT query, stays_out(query) FROM unnest(ARRAY[
   'SELECT count(*) FROM agg_t WHERE g = 1 AND k % 2 = 0',
   'SELECT count(*) FROM agg_t WHERE g = 1 AND random() < 0.5',
   'SELECT count(*) FROM agg_t WHERE g = 1 OR k = 3',
-  'SELECT count(*) FROM agg_t WHERE g = 1 HAVING count(*) > 5',
+  'SELECT count(*) FROM agg_t WHERE g = 1 HAVING count(DISTINCT k) > 5',
+  'SELECT count(*) FROM agg_t WHERE g = 1 HAVING count(*) > (SELECT count(*) FROM agg_error WHERE length(value) > count(agg_t.*))',
   'SELECT g, count(*) FROM agg_t GROUP BY GROUPING SETS ((g), ())',
   'SELECT g, count(*) FROM agg_t GROUP BY ROLLUP (g)',
   'SELECT k, count(*) FROM agg_t WHERE g > 1 GROUP BY k',
@@ -227,7 +333,7 @@ SELECT query, stays_out(query) FROM unnest(ARRAY[
   'SELECT g, date_trunc(''hour'', ts), count(*) FROM agg_t GROUP BY 1, 2',
   'SELECT count(*) FROM agg_t AS a JOIN agg_t AS b ON a.g = b.g WHERE a.g = 1',
   'SELECT count(*), generate_series(1, 2) FROM agg_t WHERE g = 1',
-  'SELECT sum(f8) FROM agg_t WHERE g = 1',
+  'SELECT stddev(f8) FROM agg_float WHERE k > 1',
   'SELECT count(m) FROM agg_t WHERE g = 1',
   'SELECT count(*) FROM agg_t TABLESAMPLE SYSTEM (50)',
   'SELECT bit_and(i4), count(*) FROM agg_t WHERE g = 1',
@@ -276,6 +382,70 @@ CREATE TABLE agg_child (w int4) INHERITS (agg_empty);
 INSERT INTO agg_child VALUES (11, 1, 1);
 SELECT stays_out('SELECT count(*) FROM agg_empty WHERE v IS NOT NULL AND k > 10'), compare_aggregate('SELECT count(*) FROM ONLY agg_empty WHERE v IS NOT NULL AND k > 10');
 
+-- Several processes share a range, and others combine what they found.
+CREATE TABLE agg_many (k int8, g int4, i2 int2, i4 int4, i8 int8, d date, ts timestamp, f8 float8) WITH (autovacuum_enabled = off);
+INSERT INTO agg_many SELECT spread(n), n % 23, n % 1000, nullif(n % 77, 5) * 1000003, CASE WHEN n % 3 > 0 THEN spread(n + 1) END,
+  date '2000-01-01' + n % 500, timestamp '2001-01-01' + n * interval '17 seconds', n FROM generate_series(1, 60000) AS n;
+CREATE INDEX agg_many_g ON agg_many USING omendb (g, k) INCLUDE (i2, i4, i8, d, f8);
+CREATE INDEX agg_many_ts ON agg_many USING omendb (ts DESC) INCLUDE (i2, i8, k, i4);
+-- Or else the planner takes each time for a group of its own.
+CREATE STATISTICS agg_many_days ON (date_trunc('day', ts)) FROM agg_many;
+CREATE STATISTICS agg_many_bins ON (date_bin('40 hours', ts, '2000-01-01')) FROM agg_many;
+VACUUM ANALYZE agg_many;
+CREATE FUNCTION compare_parallel() RETURNS TABLE (query text, result text) LANGUAGE sql AS $$
+  SELECT q, compare_aggregate(q, false, 'seq', true) FROM unnest(ARRAY[
+    'SELECT count(*), count(i8), sum(i2), sum(i4), sum(i8), avg(i2), avg(i4), avg(i8), min(i4), max(i8), min(d), max(d), count(f8) FROM agg_many WHERE g > 2',
+    'SELECT count(*), sum(i2), sum(i8), avg(i4), avg(i8), min(i4) FROM agg_many WHERE g > (SELECT 50)',
+    'SELECT count(*), sum(i2), sum(i8), avg(i4), avg(i8), max(k) FROM agg_many WHERE g = ANY (''{1,3,NULL,8,9,50}'')',
+    'SELECT count(*), avg(i8) FROM agg_many WHERE g = ANY (''{1,3,8,9,50}'') AND k > 0',
+    'SELECT count(*), sum(i8) FROM agg_many WHERE k > 0',
+    'SELECT g, count(*), sum(i2), sum(i4), sum(i8), avg(i2), avg(i4), avg(i8), min(i4), max(i8) FROM agg_many GROUP BY g',
+    'SELECT g, count(*), sum(i8) FROM agg_many WHERE k > 0 GROUP BY g HAVING sum(i8) > 0 AND min(d) IS NOT NULL',
+    'SELECT g % 2 + sum(i8), max(i2) FROM agg_many WHERE g > 3 GROUP BY g',
+    'SELECT count(*) FROM agg_many WHERE g > 3 HAVING avg(i2) > 100000',
+    'SELECT date_trunc(''day'', ts), count(*), sum(i8), max(k) FROM agg_many GROUP BY 1',
+    'SELECT date_bin(''40 hours'', ts, ''2000-01-01''), avg(i2), avg(i8) FROM agg_many WHERE ts > ''2001-01-03'' GROUP BY 1']) AS q
+$$;
+SELECT * FROM compare_parallel();
+DELETE FROM agg_many WHERE g = 5 AND k % 3 = 0;
+UPDATE agg_many SET i8 = i8 + 1 WHERE g = 7 AND k % 5 = 0;
+SELECT result, count(*) FROM compare_parallel() GROUP BY 1 ORDER BY 1;
+VACUUM agg_many;
+INSERT INTO agg_many SELECT k, g, i2, i4, i8, d, ts, f8 FROM agg_many WHERE g = 4;
+SELECT result, count(*) FROM compare_parallel() GROUP BY 1 ORDER BY 1;
+-- In order, without a sort; left in the middle; again and again.
+SELECT compare_aggregate('SELECT g, count(*) FROM agg_many GROUP BY g ORDER BY g', true, 'seq', true),
+  compare_aggregate('SELECT g, count(*) FROM agg_many GROUP BY g ORDER BY g LIMIT 3', true, 'seq', true);
+SET enable_material = off;
+SELECT compare_aggregate('SELECT x.n, y.* FROM generate_series(1, 4) AS x (n) LEFT JOIN (SELECT count(*), avg(i8) FROM agg_many WHERE g > 3) AS y ON true', false, 'seq', true);
+RESET enable_material;
+BEGIN;
+SELECT force_scan('only'), set_config('omendb.enable_aggregate', 'on', true);
+SELECT force_parallel_totals();
+EXPLAIN (COSTS OFF) SELECT count(*), sum(i8) FROM agg_many WHERE g > 3 HAVING count(*) > 5;
+EXPLAIN (COSTS OFF) SELECT g, sum(i8) FROM agg_many GROUP BY g HAVING count(*) > 5;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT count(*) FROM agg_many WHERE g < 3;
+-- Sums of floats are one process's.
+EXPLAIN (COSTS OFF) SELECT count(*), sum(f8) FROM agg_many WHERE g > 3;
+PREPARE agg_many_p (int4) AS SELECT count(*), avg(i8) FROM agg_many WHERE g > $1 AND g < (SELECT max(n) FROM generate_series(1, 20) AS n);
+SET LOCAL plan_cache_mode = force_generic_plan;
+EXPLAIN (COSTS OFF) EXECUTE agg_many_p (3);
+EXECUTE agg_many_p (3);
+EXECUTE agg_many_p (NULL);
+-- This transaction's own rows.
+DELETE FROM agg_many WHERE g = 10;
+INSERT INTO agg_many (g, i8) SELECT 11, n FROM generate_series(1, 1000) AS n;
+SELECT count(*), sum(i8) FROM agg_many WHERE g BETWEEN 9 AND 12;
+SET LOCAL enable_seqscan = on;
+SET LOCAL omendb.enable_aggregate = off;
+SET LOCAL enable_indexonlyscan = off;
+SELECT count(*), sum(i8) FROM agg_many WHERE g BETWEEN 9 AND 12;
+ROLLBACK;
+-- Without them, it is not worth it.
+SET max_parallel_workers_per_gather = 2;
+SELECT * FROM show_aggregate('SELECT count(*), sum(i8) FROM agg_many WHERE g > 3');
+SET max_parallel_workers_per_gather = 0;
+
 -- Below a Gather: one process does it all.
 BEGIN;
 SELECT force_scan('only'), set_config('omendb.enable_aggregate', 'on', true);
@@ -286,4 +456,4 @@ SELECT count(*), sum(i4) FROM agg_t WHERE g = 3;
 COMMIT;
 SELECT count(*), sum(i4) FROM agg_t WHERE g = 3;
 
-SELECT omendb_check('agg_kg', true), omendb_check('agg_ts', true);
+SELECT omendb_check('agg_kg', true), omendb_check('agg_ts', true), omendb_check('agg_many_g', true);

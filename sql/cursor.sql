@@ -28,15 +28,12 @@ DECLARE
   place int := 0;
   row record;
   got text;
-  plan text := '';
-  line text;
+  plan text;
 BEGIN
   PERFORM force_scan('seq');
   EXECUTE format('SELECT coalesce(array_agg(r::text), ''{}'') FROM (%s) AS r', query) INTO expected;
   PERFORM force_scan(way);
-  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-    plan := plan || line || E'\n';
-  END LOOP;
+  plan := plan_of(query);
   IF NOT plan_has(plan, way) OR plan ~ 'Sort|Materialize' THEN
     RETURN E'another plan:\n' || plan;
   END IF;

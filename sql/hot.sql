@@ -95,6 +95,25 @@ SELECT look_up('SELECT b FROM hot_pair WHERE a = n * 37 % 200 ORDER BY a, b LIMI
   look_up('SELECT b FROM hot_pair WHERE a > n * 37 % 200 ORDER BY a, b LIMIT 1', 2000);
 SELECT hint_hits > 7500 AS hits, moves_right, restarts FROM omendb_stat_index('hot_pair_ab');
 
+-- So does who asks for values of variable width, by their bytes or where a function orders them, whatever all of them
+-- begin with.
+CREATE COLLATION hot_codepoints (provider = libc, locale = 'C.UTF-8');
+CREATE TABLE hot_text AS SELECT n, 'https://example.org/item/' || md5(n::text) AS t, (n * 7919 % 100000 / 100.0)::numeric AS d,
+  ('x' || md5(n::text))::bit(99)::varbit AS b FROM generate_series(1, 20000) AS n;
+CREATE INDEX hot_text_c ON hot_text USING omendb (t COLLATE "C") WITH (fillfactor = 30);
+CREATE INDEX hot_text_l ON hot_text USING omendb (t COLLATE hot_codepoints, n) WITH (fillfactor = 30);
+CREATE INDEX hot_text_ld ON hot_text USING omendb ((t || '') COLLATE hot_codepoints DESC) WITH (fillfactor = 30);
+CREATE INDEX hot_text_d ON hot_text USING omendb (d) WITH (fillfactor = 30);
+CREATE INDEX hot_text_b ON hot_text USING omendb (b) WITH (fillfactor = 30);
+SELECT look_up('SELECT t.n FROM hot_text AS t WHERE t.t = ''https://example.org/item/'' || md5(n.n::text) COLLATE "C" LIMIT 1', 2000);
+SELECT look_up('SELECT t.t FROM hot_text AS t WHERE t.t = ''https://example.org/item/'' || md5(n.n::text) COLLATE hot_codepoints LIMIT 1', 2000);
+SELECT look_up('SELECT t.n FROM hot_text AS t WHERE t.t || '''' <= ''https://example.org/item/'' || md5(n.n::text) COLLATE hot_codepoints
+  ORDER BY (t.t || '''') COLLATE hot_codepoints DESC LIMIT 1', 2000);
+SELECT look_up('SELECT d FROM hot_text WHERE d = (n.n * 7919 % 100000 / 100.0)::numeric LIMIT 1', 2000);
+SELECT look_up('SELECT t.n FROM hot_text AS t WHERE b = (''x'' || md5(n.n::text))::bit(99)::varbit LIMIT 1', 2000);
+SELECT index, hot_fences = leaf_pages AS fences, hint_hits > 1800 AS hits, moves_right, restarts
+FROM unnest('{c,l,ld,d,b}'::text[]) AS index, LATERAL omendb_stat_index(format('hot_text_%s', index)::regclass) AS s;
+
 -- Estimated from some of the pages; of a small index they are all.
 SELECT e.entries = s.entries AND e.pages = s.pages AND e.fill = s.fill AS small
 FROM omendb_stat_index('hot_pair_ab') AS e, omendb_stat_index('hot_pair_ab', false) AS s;
@@ -203,4 +222,4 @@ SELECT lookups - :before AS more FROM omendb_stat_index('hot_pair_ab');
 SET omendb.enable_hot_index = on;
 SELECT look_up('SELECT b FROM hot_pair WHERE a = n * 37 % 200 LIMIT 1', 1000);
 SELECT lookups - :before > 900 AS more, restarts FROM omendb_stat_index('hot_pair_ab');
-SELECT omendb_check('hot_k', true), omendb_check('hot_rmi_k', true), omendb_check('hot_pair_ab', true);
+SELECT omendb_check('hot_k', true), omendb_check('hot_rmi_k', true), omendb_check('hot_pair_ab', true), omendb_check('hot_text_ld', true);

@@ -20,15 +20,12 @@ DECLARE
   digest text := digest_query(query, ordered);
   expected record;
   got record;
-  line text;
-  plan text := '';
+  plan text;
 BEGIN
   PERFORM force_join(false);
   EXECUTE digest INTO expected;
   PERFORM force_join(true);
-  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || digest LOOP
-    plan := plan || line || E'\n';
-  END LOOP;
+  plan := plan_of(digest);
   EXECUTE digest INTO got;
   RETURN CASE WHEN plan !~ '\mOmendb Lookup Join\M' THEN E'no lookup join:\n' || plan
               WHEN ordered AND plan ~ '\mSort\M' THEN 'sorted'
@@ -82,6 +79,7 @@ EXPLAIN (COSTS OFF) UPDATE t SET v = o.s FROM o WHERE t.k = o.x;
 EXPLAIN (COSTS OFF) DELETE FROM t USING o WHERE t.k = o.x;
 EXPLAIN (COSTS OFF) SELECT o.s, t.v FROM o JOIN t ON t.k > o.x AND t.k < 9;
 EXPLAIN (COSTS OFF) SELECT o.s, t.v FROM o JOIN t ON t.m = o.x;
+EXPLAIN (COSTS OFF) SELECT o.s, t.v FROM o JOIN t ON t.k = o.x OR t.k = o.y;
 EXPLAIN (COSTS OFF) SELECT o.s, t.ctid FROM o JOIN t ON t.k = o.x;
 EXPLAIN (COSTS OFF) SELECT o.s, t FROM o JOIN t ON t.k = o.x;
 EXPLAIN (COSTS OFF) INSERT INTO o SELECT o.id, t.k FROM o JOIN t ON t.k = o.x;
@@ -106,7 +104,23 @@ SELECT q, compare_join(q) FROM unnest('{
   SELECT o.id\, t.m FROM o JOIN t ON t.k = 17 AND t.m = o.y WHERE o.id < 20,
   SELECT count(*)\, o.s FROM o JOIN t ON t.k = o.x GROUP BY o.s,
   SELECT v FROM t WHERE k IN (SELECT y FROM o),
+  SELECT o.id\, t.v FROM o JOIN t ON t.k = o.x AND (t.m = o.y OR t.m = 3),
   SELECT a.id\, b.v\, c.w FROM o a JOIN t b ON b.k = a.x AND b.m = a.y LEFT JOIN t c ON c.k = b.k + 1}'::text[]) AS q;
+-- Columns of all kinds, one by one and in pairs: before and behind ones of variable length, null, dropped, added with and
+-- without a default; of rows with and without nulls.
+CREATE TABLE join_columns (k int4, a int2, gone int8, b int8, c name, d text, e numeric) WITH (autovacuum_enabled = off);
+INSERT INTO join_columns SELECT n, n, n, -n, n::text, repeat('d', n % 200), n / 16.0 FROM generate_series(1, 300) AS n;
+ALTER TABLE join_columns DROP COLUMN gone, ADD COLUMN f int8 DEFAULT 77, ADD COLUMN g text DEFAULT 'later', ADD COLUMN h int2;
+INSERT INTO join_columns
+SELECT n, nullif(n % 3, 0), nullif(n % 4, 0), nullif(n % 5, 0)::text, CASE WHEN n % 6 > 0 THEN repeat('d', n % 200) END, nullif(n % 7, 0), nullif(n % 11, 0)
+FROM generate_series(301, 700) AS n;
+CREATE INDEX join_columns_k ON join_columns USING omendb (k);
+VACUUM ANALYZE join_columns;
+SELECT result, count(*) FROM pg_attribute AS x, pg_attribute AS y,
+  compare_join(format('SELECT o.id, j.%I, j.%I AS again FROM o LEFT JOIN join_columns AS j ON j.k = o.id', x.attname, y.attname)) AS result
+WHERE x.attrelid = 'join_columns'::regclass AND x.attnum > 1 AND NOT x.attisdropped
+  AND y.attrelid = 'join_columns'::regclass AND y.attnum > 1 AND NOT y.attisdropped
+GROUP BY 1;
 -- In the order of the outer side.
 SELECT q, compare_join(q, true) FROM unnest('{
   SELECT o.id\, t.m FROM o JOIN t ON t.k = o.x AND t.m = o.y ORDER BY o.id,
@@ -314,6 +328,21 @@ COMMIT;
 SELECT compare_join('SELECT o.id, t.* FROM o JOIN t ON t.k = o.x'), compare_join('SELECT o.id, t.m FROM o LEFT JOIN t ON t.k = o.x AND t.m = o.y'),
        compare_join('SELECT o.id FROM o WHERE NOT EXISTS (SELECT FROM t WHERE t.k = o.x)');
 RESET max_parallel_workers_per_gather;
+
+-- Keys of two words: a uuid alone, behind another column, with NULLs; intervals, of which many are equal to one.
+CREATE TABLE pair_i (u uuid, n int4, iv interval, note int8) WITH (autovacuum_enabled = off);
+INSERT INTO pair_i SELECT CASE WHEN n % 29 > 0 THEN md5((n % 3000)::text)::uuid END, n % 5, make_interval(days => n % 40, hours => n % 3 * 24), n FROM generate_series(1, 9000) AS n;
+CREATE INDEX pair_i_u ON pair_i USING omendb (u) INCLUDE (note);
+CREATE INDEX pair_i_nu ON pair_i USING omendb (n, u DESC);
+CREATE INDEX pair_i_iv ON pair_i USING omendb (iv, n);
+CREATE TABLE pair_o (id int, u uuid, n int2, iv interval) WITH (autovacuum_enabled = off);
+INSERT INTO pair_o SELECT n, CASE WHEN n % 13 > 0 THEN md5((n * 37 % 4000)::text)::uuid END, n % 7, make_interval(days => n % 60, hours => n % 2 * 24) FROM generate_series(1, 1500) AS n;
+VACUUM ANALYZE pair_i, pair_o;
+SELECT query, compare_join(query)
+FROM (VALUES ('SELECT pair_o.id, pair_i.note FROM pair_o JOIN pair_i USING (u)'), ('SELECT pair_o.id, pair_i.u FROM pair_o JOIN pair_i USING (u)'),
+             ('SELECT pair_o.*, pair_i.* FROM pair_o LEFT JOIN pair_i USING (u)'), ('SELECT * FROM pair_o WHERE EXISTS (SELECT FROM pair_i WHERE pair_i.u = pair_o.u)'),
+             ('SELECT * FROM pair_o WHERE NOT EXISTS (SELECT FROM pair_i WHERE pair_i.u = pair_o.u)'), ('SELECT pair_o.id, pair_i.u, pair_i.n FROM pair_o JOIN pair_i ON pair_i.n = pair_o.n AND pair_i.u = pair_o.u'),
+             ('SELECT pair_o.id, interval_send(pair_i.iv), pair_i.n FROM pair_o JOIN pair_i ON pair_i.iv = pair_o.iv AND pair_i.n = pair_o.n WHERE pair_o.id < 300')) AS v (query);
 
 SET client_min_messages = warning;
 DROP SCHEMA omendb_test CASCADE;

@@ -28,16 +28,13 @@ DECLARE
   digest text := digest_query(query, false);
   expected record;
   got record;
-  plan text := '';
-  line text;
+  plan text;
   problems text := '';
 BEGIN
   PERFORM force_scan('seq'), set_config('enable_mergejoin', 'off', true), set_config('enable_nestloop', 'off', true);
   EXECUTE digest INTO expected;
   PERFORM force_scan(way), set_config('enable_mergejoin', 'on', true), set_config('enable_hashjoin', 'off', true), set_config('enable_material', 'off', true);
-  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || digest LOOP
-    plan := plan || line || E'\n';
-  END LOOP;
+  plan := plan_of(digest);
   IF NOT plan_has(plan, way) OR plan !~ 'Merge (\w+ )?Join' OR plan ~ 'Sort|Materialize' THEN
     problems := E'another plan:\n' || plan;
   END IF;
@@ -70,14 +67,11 @@ SET enable_hashjoin = off SET enable_mergejoin = on SET enable_nestloop = off SE
 SET enable_material = off AS $$
 DECLARE
   query text := 'SELECT l.a, l.b, r.a AS ra, r.b AS rb FROM left_t l JOIN right_t r ON l.a = r.a AND l.b = r.b ORDER BY ' || tail;
-  plan text := '';
-  line text;
+  plan text;
   got text;
   expected text;
 BEGIN
-  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-    plan := plan || line || E'\n';
-  END LOOP;
+  plan := plan_of(query);
   EXECUTE format('SELECT count(*) || md5(string_agg(r::text, '','')) FROM (%s) AS r', query) INTO got;
   PERFORM set_config('enable_mergejoin', 'off', true), set_config('enable_hashjoin', 'on', true), set_config('enable_sort', 'on', true), force_scan('seq');
   EXECUTE format('SELECT count(*) || md5(string_agg(r::text, '','')) FROM (%s) AS r', query) INTO expected;

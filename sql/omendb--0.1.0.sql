@@ -268,6 +268,229 @@ CREATE OPERATOR CLASS money_ops DEFAULT FOR TYPE money USING omendb FAMILY money
     OPERATOR 5 >,
     FUNCTION 1 cash_cmp(money, money);
 
+CREATE OPERATOR FAMILY uuid_ops USING omendb;
+
+CREATE OPERATOR CLASS uuid_ops DEFAULT FOR TYPE uuid USING omendb FAMILY uuid_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 uuid_cmp(uuid, uuid),
+    FUNCTION 2 uuid_sortsupport(internal);
+
+CREATE OPERATOR FAMILY timetz_ops USING omendb;
+
+CREATE OPERATOR CLASS timetz_ops DEFAULT FOR TYPE timetz USING omendb FAMILY timetz_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 timetz_cmp(timetz, timetz);
+
+CREATE OPERATOR FAMILY interval_ops USING omendb;
+
+CREATE OPERATOR CLASS interval_ops DEFAULT FOR TYPE interval USING omendb FAMILY interval_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 interval_cmp(interval, interval);
+
+CREATE OPERATOR FAMILY macaddr_ops USING omendb;
+
+CREATE OPERATOR CLASS macaddr_ops DEFAULT FOR TYPE macaddr USING omendb FAMILY macaddr_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 macaddr_cmp(macaddr, macaddr),
+    FUNCTION 2 macaddr_sortsupport(internal);
+
+CREATE OPERATOR FAMILY macaddr8_ops USING omendb;
+
+CREATE OPERATOR CLASS macaddr8_ops DEFAULT FOR TYPE macaddr8 USING omendb FAMILY macaddr8_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 macaddr8_cmp(macaddr8, macaddr8);
+
+CREATE OPERATOR FAMILY pg_lsn_ops USING omendb;
+
+CREATE OPERATOR CLASS pg_lsn_ops DEFAULT FOR TYPE pg_lsn USING omendb FAMILY pg_lsn_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 pg_lsn_cmp(pg_lsn, pg_lsn);
+
+CREATE OPERATOR FAMILY xid8_ops USING omendb;
+
+CREATE OPERATOR CLASS xid8_ops DEFAULT FOR TYPE xid8 USING omendb FAMILY xid8_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 xid8cmp(xid8, xid8);
+
+CREATE OPERATOR FAMILY tid_ops USING omendb;
+
+CREATE OPERATOR CLASS tid_ops DEFAULT FOR TYPE tid USING omendb FAMILY tid_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 bttidcmp(tid, tid);
+
+-- Types of variable width. Text compares by the index's collation.
+
+CREATE OPERATOR FAMILY text_ops USING omendb;
+
+CREATE OPERATOR CLASS text_ops DEFAULT FOR TYPE text USING omendb FAMILY text_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 bttextcmp(text, text),
+    FUNCTION 2 bttextsortsupport(internal);
+
+-- The same under another name, as btree has it; varchar has the operators of text.
+CREATE OPERATOR CLASS varchar_ops FOR TYPE text USING omendb FAMILY text_ops AS STORAGE text;
+
+CREATE OPERATOR CLASS name_ops DEFAULT FOR TYPE name USING omendb FAMILY text_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 btnamecmp(name, name),
+    FUNCTION 2 btnamesortsupport(internal);
+
+ALTER OPERATOR FAMILY text_ops USING omendb ADD
+    OPERATOR 1 < (name, text),
+    OPERATOR 2 <= (name, text),
+    OPERATOR 3 = (name, text),
+    OPERATOR 4 >= (name, text),
+    OPERATOR 5 > (name, text),
+    FUNCTION 1 (name, text) btnametextcmp(name, text),
+    OPERATOR 1 < (text, name),
+    OPERATOR 2 <= (text, name),
+    OPERATOR 3 = (text, name),
+    OPERATOR 4 >= (text, name),
+    OPERATOR 5 > (text, name),
+    FUNCTION 1 (text, name) bttextnamecmp(text, name);
+
+CREATE OPERATOR FAMILY bpchar_ops USING omendb;
+
+CREATE OPERATOR CLASS bpchar_ops DEFAULT FOR TYPE bpchar USING omendb FAMILY bpchar_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 bpcharcmp(bpchar, bpchar),
+    FUNCTION 2 bpchar_sortsupport(internal);
+
+CREATE OPERATOR FAMILY bytea_ops USING omendb;
+
+CREATE OPERATOR CLASS bytea_ops DEFAULT FOR TYPE bytea USING omendb FAMILY bytea_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 byteacmp(bytea, bytea),
+    FUNCTION 2 bytea_sortsupport(internal);
+
+CREATE OPERATOR FAMILY numeric_ops USING omendb;
+
+CREATE OPERATOR CLASS numeric_ops DEFAULT FOR TYPE numeric USING omendb FAMILY numeric_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 numeric_cmp(numeric, numeric),
+    FUNCTION 2 numeric_sortsupport(internal);
+
+CREATE OPERATOR FAMILY network_ops USING omendb;
+
+CREATE OPERATOR CLASS inet_ops DEFAULT FOR TYPE inet USING omendb FAMILY network_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 network_cmp(inet, inet),
+    FUNCTION 2 network_sortsupport(internal);
+
+CREATE OPERATOR CLASS cidr_ops FOR TYPE inet USING omendb FAMILY network_ops AS STORAGE inet;
+
+CREATE OPERATOR FAMILY bit_ops USING omendb;
+
+CREATE OPERATOR CLASS bit_ops DEFAULT FOR TYPE bit USING omendb FAMILY bit_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 bitcmp(bit, bit);
+
+CREATE OPERATOR FAMILY varbit_ops USING omendb;
+
+CREATE OPERATOR CLASS varbit_ops DEFAULT FOR TYPE varbit USING omendb FAMILY varbit_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 varbitcmp(varbit, varbit);
+
+CREATE OPERATOR FAMILY enum_ops USING omendb;
+
+CREATE OPERATOR CLASS enum_ops DEFAULT FOR TYPE anyenum USING omendb FAMILY enum_ops AS
+    OPERATOR 1 <,
+    OPERATOR 2 <=,
+    OPERATOR 3 =,
+    OPERATOR 4 >=,
+    OPERATOR 5 >,
+    FUNCTION 1 enum_cmp(anyenum, anyenum);
+
+-- Bytewise order whatever the collation, for LIKE and regular expressions.
+
+CREATE OPERATOR FAMILY text_pattern_ops USING omendb;
+
+CREATE OPERATOR CLASS text_pattern_ops FOR TYPE text USING omendb FAMILY text_pattern_ops AS
+    OPERATOR 1 ~<~,
+    OPERATOR 2 ~<=~,
+    OPERATOR 3 =,
+    OPERATOR 4 ~>=~,
+    OPERATOR 5 ~>~,
+    FUNCTION 1 bttext_pattern_cmp(text, text),
+    FUNCTION 2 bttext_pattern_sortsupport(internal);
+
+CREATE OPERATOR CLASS varchar_pattern_ops FOR TYPE text USING omendb FAMILY text_pattern_ops AS STORAGE text;
+
+CREATE OPERATOR FAMILY bpchar_pattern_ops USING omendb;
+
+CREATE OPERATOR CLASS bpchar_pattern_ops FOR TYPE bpchar USING omendb FAMILY bpchar_pattern_ops AS
+    OPERATOR 1 ~<~,
+    OPERATOR 2 ~<=~,
+    OPERATOR 3 =,
+    OPERATOR 4 ~>=~,
+    OPERATOR 5 ~>~,
+    FUNCTION 1 btbpchar_pattern_cmp(bpchar, bpchar),
+    FUNCTION 2 btbpchar_pattern_sortsupport(internal);
+
 -- Statistics of an index.
 --
 --   entries, levels, pages   pages: all blocks of the file, metapage included
@@ -297,13 +520,44 @@ CREATE FUNCTION omendb_stat_index(
     index regclass, exact boolean DEFAULT true,
     OUT entries bigint, OUT levels integer, OUT pages bigint, OUT leaf_pages bigint, OUT inner_pages bigint,
     OUT deleted_pages bigint, OUT bytes_per_entry double precision, OUT fill double precision,
+    OUT segments bigint, OUT segment_pages bigint, OUT cold_leaves bigint, OUT cold_pages bigint,
     OUT hot_model text, OUT hot_level integer, OUT hot_fences bigint, OUT hot_segments bigint,
     OUT hot_epsilon integer, OUT hot_bytes bigint,
-    OUT lookups bigint, OUT hint_hits bigint, OUT moves_right bigint, OUT restarts bigint, OUT rebuilds bigint)
+    OUT lookups bigint, OUT hint_hits bigint, OUT moves_right bigint, OUT restarts bigint, OUT rebuilds bigint,
+    OUT cold_hits bigint, OUT cold_reads bigint)
 AS 'MODULE_PATHNAME', 'omendb_stat_index'
 LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 
 COMMENT ON FUNCTION omendb_stat_index(regclass, boolean) IS 'size, fill and hot index of an omendb index';
+
+-- Moves leaves of an index into compressed segments (RocksDB's table files, inside the index's own file) and returns
+-- how many: those whose entries are all before a value of the leading column, which is read as that column's
+-- type; without one, those that did not change since the last such call.  The last leaf always stays.
+CREATE FUNCTION omendb_offload(index regclass, before text DEFAULT NULL) RETURNS bigint
+AS 'MODULE_PATHNAME', 'omendb_offload'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION omendb_offload(regclass, text) IS 'move leaves of an omendb index into compressed segments';
+
+-- Brings all of them back, and returns how many.
+CREATE FUNCTION omendb_recall(index regclass) RETURNS bigint
+AS 'MODULE_PATHNAME', 'omendb_recall'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION omendb_recall(regclass) IS 'bring leaves of an omendb index back from compressed segments';
+
+-- Calls of both that are under way.  (PostgreSQL shows them in pg_stat_progress_create_index, too, without a command.)
+CREATE VIEW omendb_stat_progress AS
+SELECT s.pid, s.datid, d.datname, s.relid, s.param7::oid AS index_relid,
+       CASE s.param1 WHEN 101 THEN 'offload' WHEN 102 THEN 'recall' END AS command,
+       s.param16 AS pages_total, s.param17 AS leaves_visited, s.param13 AS leaves_moved
+FROM pg_stat_get_progress_info('CREATE INDEX') s
+LEFT JOIN pg_database d ON d.oid = s.datid
+WHERE s.param1 IN (101, 102);
+
+COMMENT ON VIEW omendb_stat_progress IS 'offloads and recalls of omendb indexes that are under way';
+
+GRANT SELECT ON omendb_stat_progress TO PUBLIC;
 
 -- The omendb indexes of this database.
 CREATE VIEW omendb_indexes AS

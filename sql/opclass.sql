@@ -12,7 +12,7 @@ SELECT amname, amtype, obj_description(oid, 'pg_am') FROM pg_am WHERE amname = '
 SELECT f.opfname, c.opcname, c.opcintype::regtype, c.opcdefault, c.opckeytype, amvalidate(c.oid)
 FROM pg_opclass c JOIN pg_opfamily f ON f.oid = c.opcfamily JOIN pg_am a ON a.oid = c.opcmethod
 WHERE a.amname = 'omendb'
-ORDER BY f.opfname, c.opcintype::regtype::text COLLATE "C";
+ORDER BY f.opfname, c.opcintype::regtype::text COLLATE "C", opcname;
 
 -- Members of our families against those of btree's families of the same names,
 -- for the types that have a class here.

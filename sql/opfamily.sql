@@ -40,10 +40,11 @@ SELECT fam_valid();
 ROLLBACK;
 SELECT fam_valid();
 
--- ---- Types that have no ordinals ----
-CREATE OPERATOR CLASS fam_numeric FOR TYPE numeric USING omendb AS
-  OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 numeric_cmp(numeric, numeric);
-CREATE INDEX fam_n ON fam_t USING omendb (n fam_numeric);
+-- ---- Types that are not known ----
+CREATE OPERATOR CLASS fam_jsonb FOR TYPE jsonb USING omendb AS
+  OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 jsonb_cmp(jsonb, jsonb);
+CREATE TABLE fam_j (j jsonb);
+CREATE INDEX fam_j_i ON fam_j USING omendb (j fam_jsonb);
 CREATE OPERATOR CLASS fam_point FOR TYPE point USING omendb AS
   OPERATOR 1 << (point, point), FUNCTION 1 btint4cmp(int4, int4);
 CREATE TABLE fam_points (p point);

@@ -94,6 +94,10 @@ FROM (VALUES ('t = ANY (''{24:00,00:00,NULL,12:00,12:00}''::time[])'), ('t > ''2
 SELECT condition, compare('SELECT p, id FROM other_t WHERE ' || condition, '{index,bitmap,batched}')
 FROM (VALUES ('p = ANY (''{5,7,NULL}''::percent[])'), ('p IS NULL'), ('p = 5::percent')) AS v (condition);
 
+-- A bool column is a condition by itself.
+SELECT condition, compare('SELECT b FROM other_t WHERE ' || condition, '{index,only,bitmap,batched,batched_only}')
+FROM (VALUES ('b'), ('NOT b'), ('b IS TRUE'), ('b IS FALSE'), ('b AND b IS NOT NULL')) AS v (condition);
+
 SELECT col, tail, compare(format('SELECT %s FROM other_t ORDER BY %1$s %s', col, tail), '{index,only,batched,batched_only}', true)
 FROM unnest('{o,b,c,m,t,rc,p}'::text[]) WITH ORDINALITY AS k (col, i), unnest('{"",DESC,DESC LIMIT 10}'::text[]) WITH ORDINALITY AS o (tail, j)
 ORDER BY i, j;

@@ -30,17 +30,14 @@ DECLARE
   digest text := digest_query(query, ordered);
   expected record;
   got record;
-  plan text := '';
-  line text;
+  plan text;
   node text;
   problems text := '';
 BEGIN
   PERFORM force_scan('seq'), set_config('max_parallel_workers_per_gather', '0', true);
   EXECUTE digest INTO expected;
   PERFORM force_scan(way), set_config('max_parallel_workers_per_gather', '2', true);
-  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || digest LOOP
-    plan := plan || line || E'\n';
-  END LOOP;
+  plan := plan_of(digest);
   node := CASE way WHEN 'index' THEN 'Parallel Index Scan' WHEN 'only' THEN 'Parallel Index Only Scan' ELSE 'Parallel Bitmap Heap Scan' END;
   IF NOT plan_has(plan, way) OR strpos(plan, node) = 0 THEN
     problems := E'another plan:\n' || plan;

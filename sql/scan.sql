@@ -106,6 +106,75 @@ RESET work_mem;
 -- A column that was added later, and one that was dropped.
 ALTER TABLE scan_wide DROP COLUMN b, ADD COLUMN c int8 DEFAULT 42, ADD COLUMN e int8;
 SELECT compare('SELECT w FROM scan_wide AS w WHERE k BETWEEN 10 AND 2900', '{batched}');
+-- Columns of all kinds, one by one and in pairs: before and behind ones of variable length, null, dropped, added with and
+-- without a default, out of line; of rows with and without nulls.
+CREATE TABLE scan_columns (k int4, a int2, b int8, gone int4, c name, d "char", e float4, f text, g bool, h numeric, i int4[])
+  WITH (autovacuum_enabled = off);
+INSERT INTO scan_columns
+SELECT n, n, -n, n, n::text, chr(65 + n % 26)::"char", n / 8.0, repeat('f', n % 300), n % 2 = 0, n / 16.0, ARRAY[n, -n]
+FROM generate_series(1, 300) AS n;
+ALTER TABLE scan_columns ADD COLUMN l int8 DEFAULT 77, ADD COLUMN m text DEFAULT 'later', ADD COLUMN o int2;
+INSERT INTO scan_columns
+SELECT n, nullif(n % 3, 0), nullif(n % 4, 0), n, nullif(n % 5, 0)::text, nullif(chr(65 + n % 6), 'A')::"char", nullif(n % 7, 0),
+  CASE WHEN n % 8 > 0 THEN repeat('f', n % 300) END, n % 2 = 0, CASE n % 9 WHEN 0 THEN NULL WHEN 1 THEN repeat('9', 9000)::numeric ELSE n END, NULL, nullif(n % 11, 0)
+FROM generate_series(301, 700) AS n;
+ALTER TABLE scan_columns DROP COLUMN gone;
+ALTER TABLE scan_columns ADD COLUMN p int4 DEFAULT 5, ALTER COLUMN f SET STORAGE EXTERNAL;
+INSERT INTO scan_columns (k, a, f, p) SELECT n, n, repeat('f', n * 3), n FROM generate_series(701, 1200) AS n;
+INSERT INTO scan_columns (k) SELECT n FROM generate_series(1201, 1300) AS n;
+CREATE INDEX scan_columns_k ON scan_columns USING omendb (k);
+VACUUM ANALYZE scan_columns;
+CREATE VIEW scan_column AS SELECT attname AS name, attnum AS number FROM pg_attribute
+  WHERE attrelid = 'scan_columns'::regclass AND attnum > 0 AND NOT attisdropped;
+SELECT name, compare(format('SELECT %I FROM scan_columns WHERE k BETWEEN 2 AND 1290', name), '{batched}') FROM scan_column ORDER BY number;
+SELECT result, count(*) FROM scan_column AS x, scan_column AS y,
+  compare(format('SELECT %I, %I AS again FROM scan_columns WHERE k BETWEEN 2 AND 1290 ORDER BY k', x.name, y.name), '{batched}', true) AS result
+GROUP BY 1;
+-- Asked for, but not returned; returned by an expression; none; with what is not a column; all.
+SELECT q, compare(q, '{batched}') FROM unnest('{
+  SELECT b FROM scan_columns WHERE k BETWEEN 2 AND 1290 AND a > 5 AND (f < ''g'' OR m IS NULL),
+  SELECT p + b AS x\, a FROM scan_columns WHERE k BETWEEN 2 AND 1290 AND h IS DISTINCT FROM 3,
+  SELECT 1 FROM scan_columns WHERE k BETWEEN 2 AND 1290 AND l IS NOT NULL,
+  SELECT 1 FROM scan_columns WHERE k BETWEEN 2 AND 1290,
+  SELECT b\, ctid\, tableoid FROM scan_columns WHERE k BETWEEN 2 AND 1290,
+  SELECT b FROM scan_columns AS s WHERE k BETWEEN 2 AND 1290 AND s IS NOT NULL,
+  SELECT * FROM scan_columns WHERE k BETWEEN 2 AND 1290,
+  SELECT DISTINCT ON (a) a\, b\, f FROM scan_columns WHERE k BETWEEN 2 AND 1290 ORDER BY a\, k,
+  SELECT a\, max(f)\, sum(p) FROM scan_columns WHERE k BETWEEN 2 AND 1290 GROUP BY a,
+  SELECT k\, f\, lag(c) OVER (ORDER BY k) AS before FROM scan_columns WHERE k BETWEEN 2 AND 1290}'::text[]) AS q;
+-- Values made below an outer join, of this table and of another.
+SELECT compare('SELECT n, x, y FROM generate_series(1, 1400, 45) AS n LEFT JOIN LATERAL (SELECT b AS x, coalesce(a, p, n) AS y FROM scan_columns WHERE k BETWEEN n AND n + 50 AND l + 300 > n) AS t ON true', '{batched}'),
+       compare('SELECT h.k, x, y FROM scan_columns AS h LEFT JOIN LATERAL (SELECT filler AS x, coalesce(v, h.p, h.o) AS y FROM scan_t WHERE k BETWEEN h.k AND h.k + 9) AS t ON true WHERE h.a % 40 = 0', '{batched}');
+-- What is shown of them.
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+EXPLAIN (COSTS OFF, VERBOSE) SELECT f, a FROM scan_columns AS s WHERE k BETWEEN 2 AND 1290 AND b < p;
+EXPLAIN (COSTS OFF, VERBOSE) SELECT upper(f), (SELECT max(x) FROM generate_series(1, s.a) AS x) FROM scan_columns AS s WHERE k BETWEEN (SELECT 2) AND 1290;
+-- The row that a cursor is at.
+SET enable_indexonlyscan = off;
+BEGIN;
+DECLARE some_columns NO SCROLL CURSOR FOR SELECT b, f FROM scan_columns WHERE k BETWEEN 290 AND 900;
+MOVE 100 FROM some_columns;
+FETCH some_columns;
+UPDATE scan_columns SET f = 'here' WHERE CURRENT OF some_columns RETURNING k, b;
+MOVE 200 FROM some_columns;
+DELETE FROM scan_columns WHERE CURRENT OF some_columns RETURNING k, length(f);
+EXPLAIN (COSTS OFF) DECLARE some_columns NO SCROLL CURSOR FOR SELECT b, f FROM scan_columns WHERE k BETWEEN 290 AND 900;
+ROLLBACK;
+SET enable_indexonlyscan = on;
+BEGIN;
+DECLARE keys NO SCROLL CURSOR FOR SELECT k FROM scan_columns WHERE k BETWEEN 290 AND 900;
+MOVE 100 FROM keys;
+FETCH keys;
+UPDATE scan_columns SET f = 'here' WHERE CURRENT OF keys RETURNING k, b;
+MOVE 200 FROM keys;
+DELETE FROM scan_columns WHERE CURRENT OF keys RETURNING k, length(f);
+EXPLAIN (COSTS OFF) DECLARE keys NO SCROLL CURSOR FOR SELECT k FROM scan_columns WHERE k BETWEEN 290 AND 900;
+ROLLBACK;
+RESET enable_seqscan;
+RESET enable_bitmapscan;
+RESET enable_indexonlyscan;
+
 -- A temporary table, whose buffers are this session's.
 CREATE TEMP TABLE scan_temp AS SELECT n AS k, -n AS v FROM generate_series(1, 5000) AS n;
 CREATE INDEX scan_temp_k ON scan_temp USING omendb (k);

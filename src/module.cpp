@@ -3,8 +3,10 @@
 #include "tree/log.h"
 
 #include "am/am.h"
+#include "am/cold_worker.h"
 #include "exec/exec.h"
 
+#include "hot/cold_cache.h"
 #include "hot/region.h"
 #include "pg/guard.h"
 #include "pg/test_build.h"
@@ -27,6 +29,8 @@ void _PG_init(void) {
     omendb::am::InitInsertBuffer();
     omendb::exec::Init();
     omendb::hot::DefineSettings();
+    omendb::hot::DefineColdCache();
+    omendb::am::InitColdWorker();
     omendb::pg::DefineTestSettings();
   });
 }

@@ -20,6 +20,8 @@ chmod 711 "$scratch_dir"
 
 packages_server=(bison bzip2 flex zlib1g-dev)
 server_contrib=(amcheck pageinspect pg_buffercache pg_prewarm pg_visibility pg_walinspect pgstattuple)
+# PostgreSQL's own regression tests, and the libraries that they load, come along in share/regress.
+server_regress=(src/test/regress/{sql,expected,data,parallel_schedule,regress.so} contrib/spi/{autoinc,refint}.so)
 server_configure=(--enable-cassert --enable-debug --enable-tap-tests --without-readline --without-icu)
 
 # What is wanted of the test server: its flavour, a name for this run's copy of it, arguments for the `make` that builds
@@ -77,7 +79,7 @@ cached_server() {
     if [[ $EUID -eq 0 ]]; then cache=/var/cache/omendb; else cache=${XDG_CACHE_HOME:-$HOME/.cache}/omendb; fi
   fi
   version=$("$pg_config" --version | sed -E 's/^PostgreSQL ([^ ]+).*/\1/')
-  key=$(cksum <<<"${server_configure[*]} ${server_contrib[*]} $cflags" | cut -d ' ' -f 1)
+  key=$(cksum <<<"${server_configure[*]} ${server_contrib[*]} ${server_regress[*]} $cflags" | cut -d ' ' -f 1)
   cached_prefix=$cache/postgresql-$version-$1-$key
   [[ ! -d $cached_prefix ]] || return 0
   mkdir -p "$cache"
@@ -106,6 +108,10 @@ build_server() {
   for module in "${server_contrib[@]}"; do
     logged make -C "$directory/contrib/$module" -j"$(nproc)" DESTDIR="$staging" install
   done
+  # As they are made for the tests.
+  logged make -C "$directory/contrib/spi" -j"$(nproc)" PG_CPPFLAGS=-DREFINT_VERBOSE
+  mkdir "$staging$cached_prefix/share/regress"
+  cp -r "${server_regress[@]/#/$directory/}" "$staging$cached_prefix/share/regress"
   cp "$directory/src/tools/valgrind.supp" "$staging$cached_prefix/share"
   chmod -R a+rX "$staging"
   mv "$staging$cached_prefix" "$cached_prefix"

@@ -13,11 +13,20 @@ extern "C" {
 }
 
 struct IndexOptInfo;
+struct IndexPath;
+struct PlannerInfo;
 
 namespace omendb::am {
 
-// handler.cpp: whether an index that the planner knows is one of ours.
+// handler.cpp: whether an index that the planner knows, an access method's routines, or an
+// access method, by its oid, are ours.
 bool IsOurs(const IndexOptInfo& index);
+// Whether an attribute of an index of ours is a bytes column.
+bool HasBytesColumns(const IndexOptInfo& index);
+bool IsOurs(const IndexAmRoutine& routines);
+bool IsOurs(Oid access_method);
+// Is told of each path over such an index, when PostgreSQL asks what it costs; may be null.
+extern void (*path_listener)(PlannerInfo* root, IndexPath* path);
 
 // build_index.cpp
 IndexBuildResult* Build(Relation heap, Relation index, IndexInfo* index_info);
@@ -49,7 +58,7 @@ bytea* ParseOptions(Datum reloptions, bool validate);
 
 // validate.cpp
 bool Validate(Oid opclass_oid);
-bool IsDefaultOrder(Oid left_type, Oid right_type, Oid compare);
+bool IsKnownOrder(Oid left_type, Oid right_type, Oid compare);
 
 }  // namespace omendb::am
 

@@ -1,6 +1,8 @@
 #include "am/insert_buffer.h"
+#include "am/build_scan.h"
 #include "am/layout.h"
 #include "am/parallel_build.h"
+#include "am/value_sort.h"
 #include "tree/build.h"
 #include "tree/sorter.h"
 
@@ -29,7 +31,7 @@ void ReportPhase(BuildPhase phase) { pgstat_progress_update_param(PROGRESS_CREAT
 void CheckOrder(Relation index) {
   for (int k = 0; k < IndexRelationGetNumberOfKeyAttributes(index); k++) {
     const Oid type = index->rd_opcintype[k];
-    if (!IsDefaultOrder(type, type, index_getprocid(index, static_cast<AttrNumber>(k + 1), 1)))
+    if (!IsKnownOrder(type, type, index_getprocid(index, static_cast<AttrNumber>(k + 1), 1)))
       ereport(ERROR,
               (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                errmsg("access method \"omendb\" does not support the operator class of column %d of index \"%s\"",
@@ -37,6 +39,79 @@ void CheckOrder(Relation index) {
                errdetail("Its order is not the default order of type %s.", format_type_be(type)),
                errhint("Use a btree index for this operator class.")));
   }
+}
+
+struct BuildTarget {
+  Relation heap, index;
+  const Layout* layout;
+};
+
+void ReportDuplicate(const core::Entries& entries, uint32 i, void* state) {
+  const BuildTarget& target = *static_cast<const BuildTarget*>(state);
+  Datum values[INDEX_MAX_KEYS];
+  bool isnull[INDEX_MAX_KEYS];
+  ReferenceRoom room[INDEX_MAX_KEYS];
+  for (int a = 0; a < target.layout->attributes; a++)
+    values[a] = AttributeOf(*target.layout, entries, i, a, &isnull[a], &room[a]);
+  const char* key = BuildIndexValueDescription(target.index, values, isnull);
+  ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+                  errmsg("could not create unique index \"%s\"", RelationGetRelationName(target.index)),
+                  key != nullptr ? errdetail("Key %s is duplicated.", key) : errdetail("Duplicate keys exist."),
+                  errtableconstraint(target.heap, RelationGetRelationName(target.index))));
+}
+
+tree::UniqueBuild UniqueBuildOf(const IndexInfo& index_info, BuildTarget* target) {
+  return {!index_info.ii_NullsNotDistinct, ReportDuplicate, target};
+}
+
+struct ValueDestination {
+  ValueSort* sort;
+  double entries;
+};
+
+void AddValues(Relation, ItemPointer tid, Datum* values, bool* isnull, bool alive, void* opaque) {
+  ValueDestination* destination = static_cast<ValueDestination*>(opaque);
+  destination->sort->Add(values, isnull, tid, alive);
+  destination->entries++;
+}
+
+void BeginWriting(double entries) {
+  ReportPhase(kWriting);
+  const int progress[] = {PROGRESS_CREATEIDX_TUPLES_TOTAL, PROGRESS_CREATEIDX_TUPLES_DONE};
+  const int64 start[] = {static_cast<int64>(entries), 0};
+  pgstat_progress_update_multi_param(2, progress, start);
+}
+
+IndexBuildResult* ResultOf(double heap_tuples, double entries) {
+  IndexBuildResult* result = static_cast<IndexBuildResult*>(palloc(sizeof(IndexBuildResult)));
+  result->heap_tuples = heap_tuples;
+  result->index_tuples = entries;
+  return result;
+}
+
+// The build of an index that has bytes columns: one process sorts values.
+IndexBuildResult* BuildOfValues(Relation heap, Relation index, IndexInfo* index_info, const Layout& layout) {
+  constexpr int64 kReportEvery = 1024;
+  ValueSort sort(index, layout, index_info->ii_Unique, maintenance_work_mem);
+  ValueDestination destination = {&sort, 0};
+  const double heap_tuples = ScanForBuild(heap, index, index_info, true, AddValues, &destination, nullptr);
+  ReportPhase(kSorting);
+  sort.Perform();
+  BeginWriting(destination.entries);
+  BuildTarget target = {heap, index, &layout};
+  const tree::UniqueBuild unique = UniqueBuildOf(*index_info, &target);
+  tree::TreeBuilder* builder =
+      tree::BeginBuild(tree::Index{index, layout.shape}, index_info->ii_Unique ? &unique : nullptr);
+  tree::Entry entry;
+  for (int64 done = 0; sort.Next(&entry);) {
+    tree::AddEntryToBuild(builder, entry);
+    if (++done % kReportEvery != 0) continue;
+    CHECK_FOR_INTERRUPTS();
+    pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE, done);
+  }
+  tree::FinishBuild(builder);
+  sort.End();
+  return ResultOf(heap_tuples, destination.entries);
 }
 
 }  // namespace
@@ -50,9 +125,10 @@ IndexBuildResult* Build(Relation heap, Relation index, IndexInfo* index_info) {
   Layout layout;
   MakeLayout(index, &layout);
   ReportPhase(kScanning);
+  if (layout.shape.bytes_columns != 0) return BuildOfValues(heap, index, index_info, layout);
   double heap_tuples, entries;
   tree::Sorter* sorter;
-  ParallelBuild* parallel = BeginParallelBuild(heap, index, index_info->ii_Concurrent);
+  ParallelBuild* parallel = BeginParallelBuild(heap, index, *index_info);
   if (parallel != nullptr) {
     sorter = SortInParallel(parallel, heap, index, index_info, layout, &heap_tuples, &entries);
   } else {
@@ -63,11 +139,11 @@ IndexBuildResult* Build(Relation heap, Relation index, IndexInfo* index_info) {
   ReportPhase(kSorting);
   tree::PerformSort(sorter);
 
-  ReportPhase(kWriting);
-  const int progress[] = {PROGRESS_CREATEIDX_TUPLES_TOTAL, PROGRESS_CREATEIDX_TUPLES_DONE};
-  const int64 start[] = {static_cast<int64>(entries), 0};
-  pgstat_progress_update_multi_param(2, progress, start);
-  tree::TreeBuilder* builder = tree::BeginBuild(tree::Index{index, layout.shape});
+  BeginWriting(entries);
+  BuildTarget target = {heap, index, &layout};
+  const tree::UniqueBuild unique = UniqueBuildOf(*index_info, &target);
+  tree::TreeBuilder* builder =
+      tree::BeginBuild(tree::Index{index, layout.shape}, index_info->ii_Unique ? &unique : nullptr);
   int64 done = 0;
   for (bool more = true; more;) {
     uint32 added;
@@ -79,10 +155,7 @@ IndexBuildResult* Build(Relation heap, Relation index, IndexInfo* index_info) {
   tree::EndSort(sorter);
   if (parallel != nullptr) EndParallelBuild(parallel);
 
-  IndexBuildResult* result = static_cast<IndexBuildResult*>(palloc(sizeof(IndexBuildResult)));
-  result->heap_tuples = heap_tuples;
-  result->index_tuples = entries;
-  return result;
+  return ResultOf(heap_tuples, entries);
 }
 
 void BuildEmpty(Relation index) {

@@ -2,8 +2,9 @@
 //
 // Raises ERRCODE_INDEX_CORRUPTED if the index breaks an invariant (tree/check.h)
 // or, with heapallindexed, if a live row of the table is not in it exactly once,
-// with the values it has.  Takes SHARE locks on table and index, so writers wait
-// and readers do not.  Uses maintenance_work_mem, and temporary files beyond.
+// with the values it has, or if live rows have the same key in a unique index.
+// Takes SHARE locks on table and index, so writers wait and readers do not.  Uses
+// maintenance_work_mem, and temporary files beyond.
 //
 // On a standby, where replay is the writer and takes no such locks, replay has to be
 // paused, and the rows compared are those that the caller's snapshot sees.
@@ -25,6 +26,7 @@ extern "C" {
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplesort.h"
@@ -36,16 +38,79 @@ namespace omendb::am {
 
 namespace {
 
+// Of a unique index, whose entries pass by in key order: the last one whose row may live.
+struct UniqueWatch {
+  Relation heap, index;
+  Snapshot snapshot;
+  bool any;       // there is one
+  bool is_alive;  // its row was asked for, and lives
+  core::Key key;
+  core::KeyBytes memory;
+};
+
 // An entry in one sortable number: its TID (48 bits) and a hash of its values (16).
 struct Fingerprints {
   const Layout* layout;
   bool skip_killed;
+  UniqueWatch* watch;  // null if the index is not unique
   Tuplesortstate* sort;
+  MemoryContext row_context;
 };
+
+ItemPointerData PointerOf(core::Tid tid) {
+  ItemPointerData pointer;
+  ItemPointerSet(&pointer, static_cast<BlockNumber>(core::TidBlock(tid)),
+                 static_cast<OffsetNumber>(core::TidOffset(tid)));
+  return pointer;
+}
+
+bool IsAlive(const UniqueWatch& watch, core::Tid tid) {
+  ItemPointerData pointer = PointerOf(tid);
+  return table_index_fetch_tuple_check(watch.heap, &pointer, watch.snapshot, nullptr);
+}
+
+void Watch(UniqueWatch* watch, const core::Entries& entries, uint32 i) {
+  core::Key key;
+  entries.KeyAt(i, &key);
+  if (!watch->index->rd_index->indnullsnotdistinct)
+    for (int c = 0; c < entries.key_columns; c++)
+      if (key.cls[c] != core::kValue) return;
+  bool same = false;
+  if (watch->any) {
+    core::Key previous;
+    core::CopyKey(&previous, watch->key, entries.key_columns);
+    previous.tid = key.tid;
+    same = core::CompareKeys(previous, key, entries.shape()) == 0;
+  }
+  if (same) {
+    watch->is_alive = watch->is_alive || IsAlive(*watch, watch->key.tid);
+    if (watch->is_alive) {
+      if (!IsAlive(*watch, key.tid)) return;
+      ereport(ERROR,
+              (errcode(ERRCODE_INDEX_CORRUPTED),
+               errmsg("unique index \"%s\" has a key twice", RelationGetRelationName(watch->index)),
+               errdetail("Rows (%u,%u) and (%u,%u) of table \"%s\" are both alive.",
+                         static_cast<BlockNumber>(core::TidBlock(watch->key.tid)),
+                         static_cast<OffsetNumber>(core::TidOffset(watch->key.tid)),
+                         static_cast<BlockNumber>(core::TidBlock(key.tid)),
+                         static_cast<OffsetNumber>(core::TidOffset(key.tid)), RelationGetRelationName(watch->heap)),
+               errhint("Delete one of them.")));
+    }
+  }
+  watch->any = true;
+  watch->is_alive = false;
+  core::CopyKey(&watch->key, key, entries.key_columns);
+  core::OwnKey(&watch->key, entries.shape(), &watch->memory);
+}
 
 uint16 HashOf(const Layout& layout, const tree::Entry& entry) {
   uint32 hash = 0;
   for (int c = 0; c < layout.shape.value_columns; c++) {
+    if (layout.shape.is_bytes(c) && entry.cls[c] == core::kValue) {
+      const core::ByteView value = core::ViewOf(entry.value[c]);
+      hash = hash_combine(hash, hash_bytes(value.data, static_cast<int>(value.size)));
+      continue;
+    }
     const uint64 value = entry.cls[c] == core::kValue ? entry.value[c] : 0;
     hash = hash_combine(
         hash, hash_bytes_extended(reinterpret_cast<const unsigned char*>(&value), sizeof value, entry.cls[c]));
@@ -62,6 +127,7 @@ void VisitEntry(const core::Entries& entries, uint32 i, bool killed, void* state
   const Fingerprints& fingerprints = *static_cast<Fingerprints*>(state);
   // Scans do not return it: if its row lives, it is missing.
   if (killed && fingerprints.skip_killed) return;
+  if (fingerprints.watch != nullptr) Watch(fingerprints.watch, entries, i);
   tree::Entry entry;
   entry.tid = entries.tid[i];
   for (int c = 0; c < entries.value_columns; c++) {
@@ -76,15 +142,20 @@ void VisitRow(Relation, ItemPointer tid, Datum* values, bool* isnull, bool alive
   if (!alive) return;
   const Fingerprints& fingerprints = *static_cast<Fingerprints*>(state);
   tree::Entry entry;
-  MakeEntry(*fingerprints.layout, values, isnull, tid, &entry);
+  core::KeyBytes memory;
+  const MemoryContext old_context = MemoryContextSwitchTo(fingerprints.row_context);
+  MakeEntry(*fingerprints.layout, values, isnull, tid, &memory, &entry);
+  MemoryContextSwitchTo(old_context);
+  MemoryContextReset(fingerprints.row_context);
   AddFingerprint(fingerprints, entry);
 }
 
 // On a standby the primary's hints are not believed.
 Fingerprints BeginFingerprints(const Layout& layout, bool in_recovery) {
-  return {&layout, !in_recovery,
+  return {&layout, !in_recovery, nullptr,
           tuplesort_begin_datum(INT8OID, Int8LessOperator, InvalidOid, false, maintenance_work_mem / 2, nullptr,
-                                TUPLESORT_NONE)};
+                                TUPLESORT_NONE),
+          AllocSetContextCreate(CurrentMemoryContext, "omendb row", ALLOCSET_DEFAULT_SIZES)};
 }
 
 bool NextFingerprint(Tuplesortstate* sort, uint64* number) {
@@ -191,6 +262,12 @@ void Check(Oid index_oid, bool heap_all_indexed) {
   } else {
     Fingerprints entries = BeginFingerprints(layout, pause.in_recovery());
     Fingerprints rows = BeginFingerprints(layout, pause.in_recovery());
+    UniqueWatch watch;
+    watch.heap = heap;
+    watch.index = index;
+    watch.snapshot = pause.in_recovery() ? GetActiveSnapshot() : SnapshotSelf;
+    watch.any = watch.is_alive = false;
+    if (index->rd_index->indisunique) entries.watch = &watch;
     tree::CheckTree(tree_index, strategy, VisitEntry, &entries);
     ScanRows(heap, index, pause.in_recovery(), &rows);
     tuplesort_performsort(entries.sort);

@@ -2,6 +2,8 @@
 #include <cmath>
 
 #include "am/insert_buffer.h"
+#include "am/layout.h"
+#include "am/row_condition.h"
 #include "tree/log.h"
 
 #include "am/am.h"
@@ -10,11 +12,15 @@
 
 extern "C" {
 #include "access/xlog.h"
+#include "catalog/pg_am_d.h"
 #include "commands/vacuum.h"
 #include "fmgr.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
+#include "optimizer/optimizer.h"
 #include "utils/builtins.h"
 #include "utils/index_selfuncs.h"
+#include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(omendb_handler);
 }
@@ -59,11 +65,15 @@ bool omendb_canreturn(Relation, int) { return !RecoveryInProgress(); }
 // descending costs comparisons, but no page-by-page surcharge.
 void omendb_costestimate(PlannerInfo* root, IndexPath* path, double loop_count, Cost* startup, Cost* total,
                          Selectivity* selectivity, double* correlation, double* pages) {
+  const QualCost filter = Guarded([&] { return WeakenRowConditions(root, *path); });
   btcostestimate(root, path, loop_count, startup, total, selectivity, correlation, pages);
+  *startup += filter.startup;
+  *total += filter.startup + filter.per_tuple * clamp_row_est(*selectivity * path->indexinfo->tuples);
   // These are what a parallel scan's number of workers goes by, in terms of B-tree pages
   // (min_parallel_index_scan_size).  The work is in the entries, however few pages they take.
   constexpr double kBtreeEntriesPerPage = 365;  // of 8-byte keys, 90 percent full
   *pages = Max(*pages, ceil(*selectivity * path->indexinfo->tuples / kBtreeEntriesPerPage));
+  if (path_listener != nullptr) Guarded([&] { path_listener(root, path); });
 }
 
 bytea* omendb_options(Datum reloptions, bool validate) {
@@ -122,8 +132,37 @@ void omendb_parallelrescan(IndexScanDesc scan) {
 
 }  // namespace
 
+void (*path_listener)(PlannerInfo* root, IndexPath* path);
+
 bool IsOurs(const IndexOptInfo& index) {
   return index.amcostestimate == reinterpret_cast<void (*)()>(omendb_costestimate);
+}
+
+bool HasBytesColumns(const IndexOptInfo& index) {
+  ByteType type;
+  for (int c = 0; c < index.nkeycolumns; c++)
+    if (ByteTypeOfKey(index.opcintype[c], &type)) return true;
+  ListCell* cell;
+  foreach (cell, index.indextlist) {
+    const TargetEntry* entry = lfirst_node(TargetEntry, cell);
+    if (entry->resno <= index.nkeycolumns) continue;
+    int16 length;
+    bool by_value;
+    get_typlenbyval(exprType(reinterpret_cast<Node*>(entry->expr)), &length, &by_value);
+    if (!by_value && (length < 0 || length > static_cast<int16>(sizeof(ReferenceRoom)))) return true;
+  }
+  return false;
+}
+
+bool IsOurs(const IndexAmRoutine& routines) { return routines.aminsert == omendb_insert; }
+
+bool IsOurs(Oid access_method) {
+  // What most indexes are needs no look.
+  if (access_method == BTREE_AM_OID) return false;
+  IndexAmRoutine* routines = GetIndexAmRoutineByAmId(access_method, true);
+  const bool ours = routines != nullptr && IsOurs(*routines);
+  if (routines != nullptr) pfree(routines);
+  return ours;
 }
 
 }  // namespace omendb::am
@@ -140,7 +179,7 @@ Datum omendb_handler(PG_FUNCTION_ARGS) {
   am->amcanorder = true;
   am->amcanorderbyop = false;
   am->amcanbackward = true;
-  am->amcanunique = false;
+  am->amcanunique = true;
   am->amcanmulticol = true;
   am->amoptionalkey = true;
   am->amsearcharray = true;

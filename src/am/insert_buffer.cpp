@@ -1,3 +1,5 @@
+#include <new>
+
 #include "am/insert_buffer.h"
 
 #include "tree/modify.h"
@@ -38,7 +40,7 @@ struct IndexBuffer {
   IndexBuffer* next;
   Oid relation;
   pg::FileNode node;
-  tree::Shape shape;
+  Layout layout;
   tree::Rows rows;
   uint32 inserted_at_once;
   bool unchanged;     // some are of new versions of rows, with the columns that they had
@@ -85,7 +87,7 @@ void Flush(IndexBuffer* buffer, Relation rel) {
   // some was inserted.
   flushing = true;
   buffer->rows.Sort();
-  tree::InsertRows(tree::Index{rel, buffer->shape}, buffer->rows, buffer->unchanged);
+  tree::InsertRows(tree::Index{rel, buffer->layout.shape}, buffer->rows, buffer->unchanged);
   flushing = false;
   Clear(buffer);
 }
@@ -100,17 +102,17 @@ void FlushByOid(IndexBuffer* buffer) {
   relation_close(rel, RowExclusiveLock);
 }
 
-IndexBuffer* BufferOf(Relation index, const tree::Shape& shape) {
+IndexBuffer* BufferOf(Relation index) {
   for (IndexBuffer* buffer = buffers; buffer != nullptr; buffer = buffer->next)
     if (buffer->relation == RelationGetRelid(index) && pg::FileNodesEqual(buffer->node, pg::FileNodeOf(index)))
       return buffer;
   if (context == nullptr)
     context = AllocSetContextCreate(TopTransactionContext, "omendb deferred inserts", ALLOCSET_DEFAULT_SIZES);
-  IndexBuffer* buffer = static_cast<IndexBuffer*>(MemoryContextAllocZero(context, sizeof(IndexBuffer)));
+  IndexBuffer* buffer = new (MemoryContextAlloc(context, sizeof(IndexBuffer))) IndexBuffer{};
   buffer->relation = RelationGetRelid(index);
   buffer->node = pg::FileNodeOf(index);
-  buffer->shape = shape;
-  buffer->rows.Init(buffer->shape, context);
+  MakeLayout(index, &buffer->layout);
+  buffer->rows.Init(buffer->layout.shape, context);
   buffer->next = buffers;
   buffers = buffer;
   return buffer;
@@ -273,11 +275,11 @@ void omendb_process_utility(PlannedStmt* statement, const char* query, bool read
 
 }  // namespace
 
-bool DeferInsert(Relation index, Relation heap, const tree::Shape& shape, const tree::Entry& entry, ItemPointer tid,
-                 bool unchanged, DeferState* state) {
+bool DeferInsert(Relation index, Relation heap, const tree::Entry& entry, ItemPointer tid, bool unchanged,
+                 DeferState* state) {
   if (insert_buffer_kb == 0 || at_once) return false;
   ExpectWhole();
-  if (state->buffer == nullptr) state->buffer = BufferOf(index, shape);
+  if (state->buffer == nullptr) state->buffer = BufferOf(index);
   if (state->buffer->inserted_at_once < pg::FirstInserts(kFirstAtOnce)) {
     state->buffer->inserted_at_once++;
     return false;

@@ -26,8 +26,8 @@ struct DeferState {
 };
 // Takes the entry of a row of the table, to insert it later.  False if it must be inserted
 // at once.
-bool DeferInsert(Relation index, Relation heap, const tree::Shape& shape, const tree::Entry& entry, ItemPointer tid,
-                 bool unchanged, DeferState* state);
+bool DeferInsert(Relation index, Relation heap, const tree::Entry& entry, ItemPointer tid, bool unchanged,
+                 DeferState* state);
 
 // Inserts what waits for this index, or for any.
 void FlushInsertsInto(Relation index);

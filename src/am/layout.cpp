@@ -1,13 +1,23 @@
 #include "am/layout.h"
 
 extern "C" {
+#include "access/genam.h"
+#include "catalog/index.h"
 #include "catalog/pg_type_d.h"
+#include "storage/itemptr.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 }
 
 namespace omendb::am {
 
+static_assert(sizeof(ItemPointerData) <= sizeof(ReferenceRoom) && sizeof(Interval) == sizeof(ReferenceRoom) &&
+              sizeof(TimeTzADT) <= sizeof(ReferenceRoom));
+
+using core::ByteView;
 using core::FloatOrdinal;
 
 namespace {
@@ -32,6 +42,12 @@ bool KeyTypeOf(Oid type, ColumnType* result) {
     case OIDOID:
       *result = ColumnType::kUint32;
       return true;
+    // pg_lsn_cmp compares XLogRecPtr, and xid8cmp the numbers in FullTransactionId: both are
+    // unsigned integers of 64 bits.
+    case LSNOID:
+    case XID8OID:
+      *result = ColumnType::kUint64;
+      return true;
     case BOOLOID:
       *result = ColumnType::kBool;
       return true;
@@ -44,15 +60,37 @@ bool KeyTypeOf(Oid type, ColumnType* result) {
     case FLOAT8OID:
       *result = ColumnType::kFloat64;
       return true;
+    case MACADDROID:
+      *result = ColumnType::kMacaddr;
+      return true;
+    case MACADDR8OID:
+      *result = ColumnType::kMacaddr8;
+      return true;
+    case TIDOID:
+      *result = ColumnType::kTid;
+      return true;
+    case UUIDOID:
+      *result = ColumnType::kUuid;
+      return true;
+    case TIMETZOID:
+      *result = ColumnType::kTimetz;
+      return true;
+    case INTERVALOID:
+      *result = ColumnType::kInterval;
+      return true;
     default:
       return false;
   }
 }
 
-// An INCLUDE column is stored in its own bytes; known types in the order that packs them best.
+// An INCLUDE attribute is stored in its own bytes; known types in the order that packs them best.
 bool IncludedTypeOf(Form_pg_attribute attribute, ColumnType* result) {
-  if (!attribute->attbyval) return false;
-  if (KeyTypeOf(getBaseType(attribute->atttypid), result) && !IsFloat(*result)) return true;
+  if (KeyTypeOf(getBaseType(attribute->atttypid), result) && !HasResidue(*result)) return true;
+  if (!attribute->attbyval) {
+    const bool is_short = attribute->attlen >= 1 && attribute->attlen <= static_cast<int16>(sizeof(ReferenceRoom));
+    *result = is_short ? ColumnType::kReference : ColumnType::kBytes;
+    return attribute->attlen >= -1;
+  }
   switch (attribute->attlen) {
     case 1:
       *result = ColumnType::kBytes1;
@@ -69,6 +107,43 @@ bool IncludedTypeOf(Form_pg_attribute attribute, ColumnType* result) {
     default:
       return false;
   }
+}
+
+uint8 WordsOf(ColumnType type, int16 length) {
+  switch (type) {
+    case ColumnType::kUuid:
+    case ColumnType::kTimetz:
+    case ColumnType::kInterval:
+      return 2;
+    case ColumnType::kReference:
+      return length > static_cast<int16>(sizeof(uint64)) ? 2 : 1;
+    default:
+      return 1;
+  }
+}
+
+// Every standard uuid's second half begins with the bits 10; most times are of one zone, on
+// this side of UTC or the other.
+uint64 NullWordOf(ColumnType type) {
+  switch (type) {
+    case ColumnType::kUuid:
+      return core::kSign64;
+    case ColumnType::kTimetz:
+      return core::OrdinalFromInt32(0);
+    default:
+      return 0;
+  }
+}
+
+// Of an operator class that compares bytes whatever the collation.
+bool IsPatternOrder(Oid compare) { return compare == F_BTTEXT_PATTERN_CMP || compare == F_BTBPCHAR_PATTERN_CMP; }
+
+[[noreturn]] void ReportTooManyColumns(Relation rel, const char* detail) {
+  ereport(ERROR,
+          (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+           errmsg("index \"%s\" has too many columns for access method \"omendb\"", RelationGetRelationName(rel)),
+           errdetail_internal("%s", detail), errhint("Use fewer columns, or a btree index for this set of columns.")));
+  pg_unreachable();
 }
 
 }  // namespace
@@ -134,10 +209,12 @@ FloatOrdinal OrdinalOfDatum(ColumnType type, Datum datum) {
     case ColumnType::kUint32:
     case ColumnType::kBytes4:
       return {DatumGetUInt32(datum), 0};
+    case ColumnType::kUint64:
     case ColumnType::kBytes8:
       return {static_cast<uint64>(datum), 0};
+    default:
+      pg_unreachable();
   }
-  pg_unreachable();
 }
 
 Datum DatumOfOrdinal(ColumnType type, FloatOrdinal value) {
@@ -164,93 +241,258 @@ Datum DatumOfOrdinal(ColumnType type, FloatOrdinal value) {
     case ColumnType::kUint32:
     case ColumnType::kBytes4:
       return UInt32GetDatum(static_cast<uint32>(ordinal));
+    case ColumnType::kUint64:
     case ColumnType::kBytes8:
       return static_cast<Datum>(ordinal);
+    default:
+      pg_unreachable();
   }
+}
+
+namespace {
+
+// What a value that queries compare with takes at most, so that nothing that is stored can be
+// equal to it.
+constexpr uint32 kLongestCompared = core::kMaxEntryBytes + 64;
+
+// The bytes of a value, palloc'd, as a bytes column's word.
+uint64 WordOfDatum(const Attribute& attribute, Datum datum) {
+  ByteView bytes = BytesOfDatum(attribute.byte_type, datum, attribute.length);
+  uint32 size = bytes.size;
+  if (unlikely(size > kLongestCompared)) {
+    if (attribute.order != nullptr && attribute.order->bytewise())
+      size = kLongestCompared;
+    else if (size > PG_UINT16_MAX)
+      ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                      errmsg("value of %u bytes is too long to be compared with keys of an omendb index", size),
+                      errdetail("At most %u bytes can be compared by a collation other than \"C\".", PG_UINT16_MAX)));
+  }
+  uint8* word = static_cast<uint8*>(palloc(core::kValueSizeBytes + size));
+  core::StoreBytes({bytes.data, size}, word);
+  return core::WordOf(word);
+}
+
+[[noreturn]] void ReportTooLong(const Layout& layout, ItemPointer tid, size_t bytes) {
+  const Oid table = IndexGetRelation(layout.index, true);
+  ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                  errmsg("index row size %zu exceeds omendb maximum %zu for index \"%s\"", bytes, core::kMaxEntryBytes,
+                         get_rel_name(layout.index)),
+                  errdetail("Index row references tuple (%u,%u) in relation \"%s\".", ItemPointerGetBlockNumber(tid),
+                            ItemPointerGetOffsetNumber(tid), get_rel_name(table)),
+                  errhint("Values larger than a fifth of a page cannot be indexed.\n"
+                          "Consider a function index of an MD5 hash of the value, or use full text indexing.")));
   pg_unreachable();
+}
+
+}  // namespace
+
+Ordinal EncodeDatum(const Attribute& attribute, Datum datum) {
+  if (attribute.is_bytes()) return {{WordOfDatum(attribute, datum), 0}, 0};
+  if (likely(!IsByReference(attribute.type))) {
+    const FloatOrdinal ordinal = OrdinalOfDatum(attribute.type, datum);
+    return {{ordinal.ordinal, 0}, ordinal.residue};
+  }
+  const unsigned char* bytes = reinterpret_cast<const unsigned char*>(DatumGetPointer(datum));
+  switch (attribute.type) {
+    // macaddr_cmp_internal compares the first three bytes as a number, the highest digit first,
+    // and then the other three; macaddr8_cmp_internal does so with four and four.  (Its numbers
+    // are ints made unsigned longs, so those from 2^31 on come to be above 2^63, which is where
+    // they belong: above the others, in their order.)  Both are the order of all bytes.
+    case ColumnType::kMacaddr:
+      return {{core::OrdinalFromBytes<6>(bytes), 0}, 0};
+    case ColumnType::kMacaddr8:
+      return {{core::OrdinalFromBytes<8>(bytes), 0}, 0};
+    // ItemPointerCompare compares block numbers and then offsets, both unsigned.
+    case ColumnType::kTid: {
+      const ItemPointer tid = reinterpret_cast<ItemPointer>(DatumGetPointer(datum));
+      return {
+          {static_cast<uint64>(ItemPointerGetBlockNumberNoCheck(tid)) << 16 | ItemPointerGetOffsetNumberNoCheck(tid),
+           0},
+          0};
+    }
+    case ColumnType::kUuid:
+      return core::OrdinalFromUuid(bytes);
+    case ColumnType::kTimetz: {
+      const TimeTzADT* value = DatumGetTimeTzADTP(datum);
+      return core::OrdinalFromTimetz(value->time, value->zone);
+    }
+    case ColumnType::kInterval: {
+      const Interval* value = DatumGetIntervalP(datum);
+      return core::OrdinalFromInterval(value->time, value->day, value->month);
+    }
+    case ColumnType::kReference: {
+      Ordinal ordinal = {{0, 0}, 0};
+      memcpy(ordinal.word, bytes, static_cast<size_t>(attribute.length));
+      return ordinal;
+    }
+    default:
+      pg_unreachable();
+  }
+}
+
+Datum DecodeDatum(const Attribute& attribute, const Ordinal& ordinal, ReferenceRoom* room) {
+  if (attribute.is_bytes()) return DatumOfBytes(attribute.byte_type, core::ViewOf(ordinal.word[0]), attribute.length);
+  if (likely(!IsByReference(attribute.type))) return DatumOfOrdinal(attribute.type, {ordinal.word[0], ordinal.residue});
+  unsigned char* bytes = reinterpret_cast<unsigned char*>(room->bytes);
+  switch (attribute.type) {
+    case ColumnType::kMacaddr:
+      core::BytesFromOrdinal<6>(ordinal.word[0], bytes);
+      break;
+    case ColumnType::kMacaddr8:
+      core::BytesFromOrdinal<8>(ordinal.word[0], bytes);
+      break;
+    case ColumnType::kTid:
+      ItemPointerSet(reinterpret_cast<ItemPointer>(bytes), static_cast<BlockNumber>(ordinal.word[0] >> 16),
+                     static_cast<OffsetNumber>(ordinal.word[0] & 0xFFFF));
+      break;
+    case ColumnType::kUuid:
+      core::UuidFromOrdinal(ordinal, bytes);
+      break;
+    case ColumnType::kTimetz: {
+      TimeTzADT* value = reinterpret_cast<TimeTzADT*>(bytes);
+      core::TimetzFromOrdinal(ordinal, &value->time, &value->zone);
+      break;
+    }
+    case ColumnType::kInterval: {
+      Interval* value = reinterpret_cast<Interval*>(bytes);
+      core::IntervalFromOrdinal(ordinal, &value->time, &value->day, &value->month);
+      break;
+    }
+    case ColumnType::kReference:
+      memcpy(bytes, ordinal.word, static_cast<size_t>(attribute.length));
+      break;
+    default:
+      pg_unreachable();
+  }
+  return PointerGetDatum(bytes);
 }
 
 void MakeLayout(Relation rel, Layout* layout) {
   const TupleDesc desc = RelationGetDescr(rel);
   const int keys = IndexRelationGetNumberOfKeyAttributes(rel);
   layout->attributes = desc->natts;
-  int next = keys;
-  for (int k = 0; k < keys; k++) {
-    KeyColumn& key = layout->key[k];
-    if (!KeyTypeOf(rel->rd_opcintype[k], &key.type))
+  layout->key_attributes = keys;
+  layout->shape = tree::Shape{0, 0, 0, layout->order};
+  layout->index = RelationGetRelid(rel);
+  int next = 0, residues = 0;
+  const auto place = [&](Attribute* attribute, int a) {
+    attribute->length = TupleDescAttr(desc, a)->attlen;
+    attribute->words = WordsOf(attribute->type, attribute->length);
+    attribute->column = next;
+    attribute->residue = -1;
+    attribute->order = nullptr;
+    if (attribute->is_bytes()) layout->shape.bytes_columns |= UINT64CONST(1) << Min(next, core::kMaxValueColumns - 1);
+    attribute->null_word = attribute->words > 1 ? attribute->Stored(NullWordOf(attribute->type)) : 0;
+    next += attribute->words;
+  };
+  for (int a = 0; a < keys; a++) {
+    Attribute& key = layout->attribute[a];
+    if (ByteTypeOfKey(rel->rd_opcintype[a], &key.byte_type))
+      key.type = ColumnType::kBytes;
+    else if (!KeyTypeOf(rel->rd_opcintype[a], &key.type))
       ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                       errmsg("access method \"omendb\" does not support keys of type %s",
-                             format_type_be(rel->rd_opcintype[k]))));
-    key.descending = (rel->rd_indoption[k] & INDOPTION_DESC) != 0;
-    key.nulls_first = (rel->rd_indoption[k] & INDOPTION_NULLS_FIRST) != 0;
-    key.residue = IsFloat(key.type) ? next++ : -1;
-    key.opfamily = rel->rd_opfamily[k];
-    key.opcintype = rel->rd_opcintype[k];
+                             format_type_be(rel->rd_opcintype[a]))));
+    key.descending = (rel->rd_indoption[a] & INDOPTION_DESC) != 0;
+    key.nulls_first = (rel->rd_indoption[a] & INDOPTION_NULLS_FIRST) != 0;
+    key.opfamily = rel->rd_opfamily[a];
+    key.opcintype = rel->rd_opcintype[a];
+    place(&key, a);
+    if (!key.is_bytes() || key.column >= core::kMaxKeyColumns) continue;
+    const bool pattern = IsPatternOrder(index_getprocid(rel, static_cast<AttrNumber>(a + 1), 1));
+    layout->order[key.column] =
+        ByteOrderOf(key.byte_type, TupleDescAttr(desc, a)->atttypid, rel->rd_indcollation[a], pattern, key.descending);
+    key.order = &layout->order[key.column];
+  }
+  layout->shape.key_columns = next;
+  for (int a = 0; a < keys; a++) {
+    if (!HasResidue(layout->attribute[a].type)) continue;
+    layout->attribute[a].residue = next++;
+    residues++;
   }
   for (int a = keys; a < desc->natts; a++) {
-    const Form_pg_attribute attribute = TupleDescAttr(desc, a);
-    if (!IncludedTypeOf(attribute, &layout->included_type[a - keys]))
+    Attribute& included = layout->attribute[a];
+    const Form_pg_attribute column = TupleDescAttr(desc, a);
+    if (!IncludedTypeOf(column, &included.type))
       ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                       errmsg("access method \"omendb\" does not support included columns of type %s",
-                             format_type_be(attribute->atttypid)),
-                      errdetail("Included columns must have a fixed width of at most 8 bytes."),
+                             format_type_be(column->atttypid)),
                       errhint("Use a btree index for this set of columns.")));
-    layout->included_column[a - keys] = next++;
+    if (included.type == ColumnType::kBytes)
+      ByteTypeOfIncluded(getBaseType(column->atttypid), column->attlen, &included.byte_type);
+    included.descending = included.nulls_first = false;
+    included.opfamily = included.opcintype = InvalidOid;
+    place(&included, a);
   }
-  layout->shape.key_columns = keys;
   layout->shape.value_columns = next;
+  if (layout->shape.key_columns > core::kMaxKeyColumns)
+    ReportTooManyColumns(rel, psprintf("Its keys take %d words of 64 bits; at most %d are possible. "
+                                       "A uuid, interval or time with time zone takes two.",
+                                       layout->shape.key_columns, core::kMaxKeyColumns));
+  if (next > core::kMaxValueColumns)
+    ReportTooManyColumns(
+        rel, psprintf("It takes %d words of 64 bits; at most %d are possible.", next, core::kMaxValueColumns));
 
   // A page must hold two entries that differ in every column and its NULLs, or it
   // could not be split.  (Residues are counted as constant; where a row's are not
   // and there is no room for them, inserting that row is an error.)
   const size_t attributes = static_cast<size_t>(desc->natts), row = core::kLanes * sizeof(uint64);
-  const size_t headers = (static_cast<size_t>(next) + 1 + attributes) * sizeof(core::ColumnHeader);
-  const size_t words = (2 * attributes + 1) * row;
-  const size_t fences = 2 * core::FenceBytes(keys) + sizeof(core::NodeHeader);
+  const size_t columns = static_cast<size_t>(next);
+  const size_t headers = (columns + 1 + attributes) * sizeof(core::ColumnHeader);
+  const size_t words = (columns - static_cast<size_t>(residues) + attributes + 1) * row;
+  const size_t fences = 2 * core::FenceBytes(layout->shape.key_columns) + sizeof(core::NodeHeader);
   if (headers + words + fences > tree::MaxImageBytes(layout->shape, false))
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("index \"%s\" has too many columns for access method \"omendb\"",
-                           RelationGetRelationName(rel)),
-                    errdetail("A page could not hold two entries that differ in all of them.")));
+    ReportTooManyColumns(rel, "A page could not hold two entries that differ in all of them.");
 }
 
-void MakeEntry(const Layout& layout, const Datum* values, const bool* isnull, ItemPointer tid, tree::Entry* entry) {
-  const int keys = layout.key_columns();
-  entry->tid = static_cast<core::Tid>(ItemPointerGetBlockNumber(tid)) << core::kTidOffsetBits |
-               ItemPointerGetOffsetNumber(tid);
+void MakeEntry(const Layout& layout, const Datum* values, const bool* isnull, ItemPointer tid, core::KeyBytes* memory,
+               tree::Entry* entry) {
+  size_t used = 0;
+  entry->tid =
+      static_cast<core::Tid>(ItemPointerGetBlockNumber(tid)) << core::kTidOffsetBits | ItemPointerGetOffsetNumber(tid);
   entry->child = InvalidBlockNumber;
-  for (int k = 0; k < keys; k++) {
-    const KeyColumn& key = layout.key[k];
-    FloatOrdinal ordinal = {0, 0};
-    if (isnull[k]) {
-      entry->cls[k] = key.NullClass();
-      entry->value[k] = 0;
+  for (int a = 0; a < layout.attributes; a++) {
+    const Attribute& attribute = layout.attribute[a];
+    const int column = attribute.column;
+    Ordinal ordinal = {{0, 0}, 0};
+    if (isnull[a]) {
+      entry->cls[column] = attribute.NullClass();
+      entry->value[column] = 0;
+    } else if (attribute.is_bytes()) {
+      const ByteView bytes = BytesOfDatum(attribute.byte_type, values[a], attribute.length);
+      const size_t size = core::kValueSizeBytes + bytes.size;
+      if (unlikely(size > core::kMaxEntryBytes - used)) ReportTooLong(layout, tid, used + size);
+      entry->cls[column] = core::kValue;
+      entry->value[column] = core::WordOf(memory->bytes + used);
+      core::StoreBytes(bytes, memory->bytes + used);
+      used += size;
     } else {
-      ordinal = OrdinalOfDatum(key.type, values[k]);
-      entry->cls[k] = core::kValue;
-      entry->value[k] = key.Stored(ordinal.ordinal);
+      ordinal = EncodeDatum(attribute, values[a]);
+      entry->cls[column] = core::kValue;
+      entry->value[column] = attribute.Stored(ordinal.word[0]);
     }
-    if (key.residue >= 0) {
-      entry->cls[key.residue] = core::kValue;
-      entry->value[key.residue] = ordinal.residue;
+    if (attribute.words > 1) {
+      entry->cls[column + 1] = core::kValue;
+      entry->value[column + 1] = isnull[a] ? attribute.null_word : attribute.Stored(ordinal.word[1]);
     }
-  }
-  for (int a = keys; a < layout.attributes; a++) {
-    const int column = layout.included_column[a - keys];
-    entry->cls[column] = isnull[a] ? core::kNullLast : core::kValue;
-    entry->value[column] = isnull[a] ? 0 : OrdinalOfDatum(layout.included_type[a - keys], values[a]).ordinal;
+    if (attribute.residue >= 0) {
+      entry->cls[attribute.residue] = core::kValue;
+      entry->value[attribute.residue] = ordinal.residue;
+    }
   }
 }
 
-Datum AttributeOf(const Layout& layout, const core::Entries& entries, uint32 i, int a, bool* isnull) {
-  const int keys = layout.key_columns();
-  const int column = layout.ColumnOf(a);
+Datum AttributeOf(const Layout& layout, const core::Entries& entries, uint32 i, int a, bool* isnull,
+                  ReferenceRoom* room) {
+  const Attribute& attribute = layout.attribute[a];
+  const int column = attribute.column;
   *isnull = entries.cls[column][i] != core::kValue;
   if (*isnull) return 0;
-  if (a >= keys) return DatumOfOrdinal(layout.included_type[a - keys], {entries.value[column][i], 0});
-  const KeyColumn& key = layout.key[a];
-  return DatumOfOrdinal(key.type,
-                        {key.Stored(entries.value[a][i]), key.residue >= 0 ? entries.value[key.residue][i] : 0});
+  Ordinal ordinal;
+  ordinal.word[0] = attribute.Stored(entries.value[column][i]);
+  ordinal.word[1] = attribute.words > 1 ? attribute.Stored(entries.value[column + 1][i]) : 0;
+  ordinal.residue = attribute.residue >= 0 ? entries.value[attribute.residue][i] : 0;
+  return DecodeDatum(attribute, ordinal, room);
 }
 
 }  // namespace omendb::am

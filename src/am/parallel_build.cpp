@@ -1,6 +1,7 @@
 #include "am/parallel_build.h"
 
 #include "am/build_scan.h"
+#include "tree/build.h"
 
 #include "pg/guard.h"
 #include "pg/test_build.h"
@@ -35,6 +36,7 @@ enum Key : uint64 { kSharedKey = 1, kQueryKey, kWalKey, kBufferKey };
 struct Shared {
   Oid heap, index;
   bool concurrent;
+  bool unique;       // as the leader has it: CLUSTER and VACUUM FULL rebuild a unique index without asking for that
   int participants;  // that were planned, the leader included: each has as much memory
   SharedFileSet files;
   ConditionVariable part_done;
@@ -51,13 +53,15 @@ struct Shared {
 struct Destination {
   const Layout* layout;
   tree::Sorter* sorter;
+  bool unique;
   double entries;
 };
 
-void AddEntry(Relation, ItemPointer tid, Datum* values, bool* isnull, bool, void* opaque) {
+void AddEntry(Relation, ItemPointer tid, Datum* values, bool* isnull, bool alive, void* opaque) {
   Destination* destination = static_cast<Destination*>(opaque);
   tree::Entry entry;
-  MakeEntry(*destination->layout, values, isnull, tid, &entry);
+  MakeEntry(*destination->layout, values, isnull, tid, nullptr, &entry);  // (no bytes columns)
+  if (destination->unique) entry.tid = tree::MarkedTid(entry.tid, alive);
   tree::AddToSort(destination->sorter, entry);
   destination->entries++;
 }
@@ -92,6 +96,7 @@ void Work(dsm_segment* segment, shm_toc* toc) {
   MakeLayout(index, &layout);
   IndexInfo* index_info = BuildIndexInfo(index);
   index_info->ii_Concurrent = shared->concurrent;
+  index_info->ii_Unique = shared->unique;
   tree::Sorter* sorter =
       tree::BeginPartOfSort(layout.shape, MemoryKb(*shared), &shared->files.fs, ParallelWorkerNumber);
   double entries;
@@ -119,7 +124,7 @@ struct ParallelBuild {
 
 double ScanIntoSort(Relation heap, Relation index, IndexInfo* index_info, const Layout& layout, tree::Sorter* sorter,
                     ParallelTableScanDesc share, double* entries) {
-  Destination destination = {&layout, sorter, 0};
+  Destination destination = {&layout, sorter, index_info->ii_Unique, 0};
   // Of several processes the leader reports how far the scan is, as all take blocks in turn.
   const bool progress = !IsParallelWorker();
   const double heap_tuples = ScanForBuild(heap, index, index_info, progress, AddEntry, &destination, share);
@@ -127,7 +132,8 @@ double ScanIntoSort(Relation heap, Relation index, IndexInfo* index_info, const 
   return heap_tuples;
 }
 
-ParallelBuild* BeginParallelBuild(Relation heap, Relation index, bool concurrent) {
+ParallelBuild* BeginParallelBuild(Relation heap, Relation index, const IndexInfo& index_info) {
+  const bool concurrent = index_info.ii_Concurrent;
   // Such as after TRUNCATE in a transaction, which PostgreSQL never has workers for.
   if (RelationGetNumberOfBlocks(heap) == 0) return nullptr;
   // PostgreSQL asks this itself for a btree only.
@@ -165,6 +171,7 @@ ParallelBuild* BeginParallelBuild(Relation heap, Relation index, bool concurrent
   shared->heap = RelationGetRelid(heap);
   shared->index = RelationGetRelid(index);
   shared->concurrent = concurrent;
+  shared->unique = index_info.ii_Unique;
   shared->participants = workers + 1;
   SharedFileSetInit(&shared->files, context->seg);
   ConditionVariableInit(&shared->part_done);

@@ -23,7 +23,7 @@ struct ParallelBuild;
 
 // Starts workers, if PostgreSQL's settings and the table's size call for some.  Null if
 // none could be had: then the build is serial.
-ParallelBuild* BeginParallelBuild(Relation heap, Relation index, bool concurrent);
+ParallelBuild* BeginParallelBuild(Relation heap, Relation index, const IndexInfo& index_info);
 // The leader's part of the work, with a part of the memory, into its own sorter; then the
 // workers' parts are waited for and taken over.
 tree::Sorter* SortInParallel(ParallelBuild* build, Relation heap, Relation index, IndexInfo* index_info,

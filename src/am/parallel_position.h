@@ -25,10 +25,12 @@ namespace omendb::am {
 class ParallelPosition {
  public:
   struct Place {
-    bool begun;                       // or else nobody has read anything yet
-    int range[core::kMaxKeyColumns];  // the current range, as Quals::SavePosition says it
-    core::Bound next;                 // where to go on in it
-    BlockNumber hint;                 // the leaf where that probably is
+    bool begun;                 // or else nobody has read anything yet
+    int range[INDEX_MAX_KEYS];  // the current range, as Quals::SavePosition says it
+    bool in_range;              // or else that has still to begin
+    core::Bound next;           // where to go on in it
+    core::KeyBytes memory;      // values of its bytes columns, which it gives as offsets in this
+    BlockNumber hint;           // the leaf where that probably is
   };
 
   // Of a parallel scan; null if it is not one.

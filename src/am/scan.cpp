@@ -19,6 +19,9 @@ Scan::Scan(Relation rel, MemoryContext context)
   reader_.Init(tree::Index{rel, layout_.shape}, context);
   former_.Init(layout_, RelationGetDescr(rel), context);
   marked_ = nullptr;
+  extent_memory_ = nullptr;
+  if (layout_.shape.bytes_columns != 0)
+    extent_memory_ = static_cast<ExtentMemory*>(MemoryContextAlloc(context, sizeof(ExtentMemory)));
   killed_ = nullptr;
   killed_count_ = 0;
 }
@@ -30,6 +33,7 @@ void Scan::Free() {
   former_.Free();
   if (killed_ != nullptr) pfree(killed_);
   if (marked_ != nullptr) pfree(marked_);
+  if (extent_memory_ != nullptr) pfree(extent_memory_);
 }
 
 void Scan::Rescan(const ScanRequest& request, ParallelPosition* parallel) {
@@ -78,6 +82,7 @@ void Scan::RestorePosition() {
     reader_.SwapAside();
     mark_ = Mark::kInChunk;
     extent_ = marked_->extent;
+    OwnEnds(&extent_, extent_memory_);
     quals_.RestorePosition(marked_->range);
     max_ahead_ = 0;
     if (form_tuples_) former_.FormChunk(reader_.entries());
@@ -93,6 +98,7 @@ pg_noinline bool Scan::AdvanceChunk(Direction direction) {
     mark_ = Mark::kAside;
     if (marked_ == nullptr) marked_ = static_cast<Marked*>(MemoryContextAlloc(context_, sizeof(Marked)));
     marked_->extent = extent_;
+    OwnEnds(&marked_->extent, &marked_->memory);
     quals_.SavePosition(marked_->range);
   }
   if (!positioned_) pgstat_count_index_scan(reader_.relation());
@@ -104,6 +110,12 @@ pg_noinline bool Scan::AdvanceChunk(Direction direction) {
   positioned_ = true;
   position_ = direction == Direction::kForward ? 0 : reader_.entries().count - 1;
   return true;
+}
+
+void Scan::OwnEnds(Extent* extent, ExtentMemory* memory) const {
+  if (likely(layout_.shape.bytes_columns == 0)) return;
+  if (!extent->done_backward) core::OwnBound(&extent->chunk_low, layout_.shape, &memory->chunk_low);
+  if (!extent->done_forward) core::OwnBound(&extent->chunk_high, layout_.shape, &memory->chunk_high);
 }
 
 // Reads until there is an entry; false at the end.
@@ -144,28 +156,40 @@ bool Scan::NextChunkOfAll(Direction direction) {
   ParallelPosition::Place place;
   do {
     if (!parallel_->Seize(&place)) return false;
+    Bound from;
     if (!place.begun) {
       if (!FirstRange(direction)) {
         parallel_->Finish();
         return false;
       }
       place.begun = true;
-      place.next = forward ? extent_.low : extent_.high;
+      place.in_range = false;
       place.hint = InvalidBlockNumber;
     } else {
       quals_.RestorePosition(place.range);
       quals_.CurrentRange(&extent_.low, &extent_.high);
       reader_.SetHint(place.hint);
     }
-    Read(direction, place.next);
+    if (place.in_range) {
+      from = place.next;
+      core::RebaseBound(&from, layout_.shape, 0, core::WordOf(place.memory.bytes));
+    } else {
+      // (What is compared with may be longer than what the place has room for.)
+      from = forward ? extent_.low : extent_.high;
+    }
+    // Of the end that it came from, a chunk says nothing.
+    extent_.done_forward = extent_.done_backward = true;
+    Read(direction, from);
     place.hint = reader_.hint();
-    bool more = true;
-    if (!reader_.done())
-      place.next = reader_.next();
-    else if ((more = NextRange(direction)))
-      place.next = forward ? extent_.low : extent_.high;
+    place.in_range = !reader_.done();
+    const bool more = place.in_range || NextRange(direction);
     if (more) {
       quals_.SavePosition(place.range);
+      if (place.in_range) {
+        place.next = reader_.next();
+        core::OwnBound(&place.next, layout_.shape, &place.memory);
+        core::RebaseBound(&place.next, layout_.shape, core::WordOf(place.memory.bytes), 0);
+      }
       parallel_->Release(place);
     } else {
       parallel_->Finish();
@@ -204,10 +228,14 @@ void Scan::BeginRange(Direction direction) {
 void Scan::ReadOn(Direction direction) {
   if (direction == Direction::kForward) {
     extent_.chunk_low = extent_.chunk_high;
+    if (unlikely(extent_memory_ != nullptr))
+      core::OwnBound(&extent_.chunk_low, layout_.shape, &extent_memory_->chunk_low);
     extent_.done_backward = false;
     Read(direction, extent_.chunk_low);
   } else {
     extent_.chunk_high = extent_.chunk_low;
+    if (unlikely(extent_memory_ != nullptr))
+      core::OwnBound(&extent_.chunk_high, layout_.shape, &extent_memory_->chunk_high);
     extent_.done_forward = false;
     Read(direction, extent_.chunk_high);
   }
@@ -224,6 +252,7 @@ void Scan::Read(Direction direction, const Bound& from) {
     extent_.done_backward = reader_.done();
     if (!extent_.done_backward) extent_.chunk_low = reader_.next();
   }
+  if (unlikely(extent_memory_ != nullptr)) OwnEnds(&extent_, extent_memory_);
   core::Entries& entries = reader_.entries();
   if (quals_.filter_columns() != 0) core::KeepEntries(&entries, [&](uint32 i) { return quals_.Matches(entries, i); });
   if (form_tuples_ && entries.count > 0) former_.FormChunk(entries);

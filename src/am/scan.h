@@ -84,11 +84,19 @@ class Scan {
     bool done_forward, done_backward;
   };
 
+  // Values of bytes columns where an extent's chunk ends: what was read is gone then.
+  struct ExtentMemory {
+    core::KeyBytes chunk_low, chunk_high;
+  };
+
   // The place of the chunk set aside.
   struct Marked {
     Extent extent;
-    int range[core::kMaxKeyColumns];
+    ExtentMemory memory;
+    int range[INDEX_MAX_KEYS];
   };
+
+  void OwnEnds(Extent* extent, ExtentMemory* memory) const;
 
   bool NextChunk(core::Direction direction);
   bool NextChunkOfAll(core::Direction direction);
@@ -116,7 +124,8 @@ class Scan {
   uint32 ahead_;      // ranges after the current one whose leaves were fetched
   uint32 max_ahead_;  // of them; grows while the scan goes on
   core::Direction ahead_direction_;
-  Extent extent_;  // of the current chunk
+  Extent extent_;                // of the current chunk
+  ExtentMemory* extent_memory_;  // only if there are bytes columns
   uint32 marked_position_;
   Marked* marked_;  // when a chunk is first set aside; few scans do that
   // TIDs of entries of the chunk that are dead to everybody.

@@ -44,7 +44,7 @@ class Row {
   Datum Form() { return HeapTupleGetDatum(heap_form_tuple(desc_, value_, isnull_)); }
 
  private:
-  static constexpr int kMostColumns = 24;
+  static constexpr int kMostColumns = 32;
   TupleDesc desc_;
   int next_;
   Datum value_[kMostColumns];
@@ -66,6 +66,10 @@ void AddTree(const tree::Statistics& statistics, BlockNumber blocks, Row* row) {
     row->Add(Float8GetDatum(100.0 * statistics.leaf_bytes / (statistics.leaf_pages * tree::kPageCapacity)));
   else
     row->AddNull();
+  row->AddCount(statistics.segments);
+  row->AddCount(statistics.segment_pages);
+  row->AddCount(statistics.cold_leaves);
+  row->AddCount(statistics.cold_pages);
 }
 
 void AddHotIndex(const hot::Description& hot, Row* row) {
@@ -85,6 +89,8 @@ void AddHotIndex(const hot::Description& hot, Row* row) {
   for (const hot::Outcome outcome : {hot::Outcome::kHit, hot::Outcome::kMovedRight, hot::Outcome::kRestarted})
     row->Add(Int64GetDatum(static_cast<int64>(hot.outcomes[static_cast<int>(outcome)])));
   row->Add(Int64GetDatum(static_cast<int64>(hot.rebuilds)));
+  for (const hot::ColdOutcome outcome : {hot::ColdOutcome::kHit, hot::ColdOutcome::kRead})
+    row->Add(Int64GetDatum(static_cast<int64>(hot.cold[static_cast<int>(outcome)])));
 }
 
 Datum StatIndex(FunctionCallInfo fcinfo) {

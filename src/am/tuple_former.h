@@ -23,15 +23,20 @@ class TupleFormer {
     tuples_ = nullptr;
     capacity_ = 0;
     with_nulls_ = nullptr;
+    values_ = nullptr;
+    if (layout.shape.bytes_columns != 0)
+      values_ = AllocSetContextCreate(context, "omendb index tuple", ALLOCSET_DEFAULT_SIZES);
     stride_ = 0;
   }
 
   void Free() {
     if (tuples_ != nullptr) pfree(tuples_);
-    if (with_nulls_ != nullptr) pfree(with_nulls_);
+    if (with_nulls_ != nullptr && values_ == nullptr) pfree(with_nulls_);
+    if (values_ != nullptr) MemoryContextDelete(values_);
   }
 
   void FormChunk(const core::Entries& entries) {
+    if (values_ != nullptr) return;  // of any width: one by one
     uint64 nulls = 0;
     for (int a = 0; a < layout_->attributes; a++) {
       const int column = layout_->ColumnOf(a);
@@ -47,12 +52,17 @@ class TupleFormer {
 
   // The tuple of entry i of the chunk; valid until the next call.
   IndexTuple Tuple(const core::Entries& entries, uint32 i) {
-    if (likely(!any_null_)) return reinterpret_cast<IndexTuple>(tuples_ + i * stride_);
+    if (likely(values_ == nullptr && !any_null_)) return reinterpret_cast<IndexTuple>(tuples_ + i * stride_);
     Datum values[INDEX_MAX_KEYS];
     bool isnull[INDEX_MAX_KEYS];
-    for (int a = 0; a < layout_->attributes; a++) values[a] = AttributeOf(*layout_, entries, i, a, &isnull[a]);
-    if (with_nulls_ != nullptr) pfree(with_nulls_);
-    const MemoryContext old_context = MemoryContextSwitchTo(context_);
+    ReferenceRoom room[INDEX_MAX_KEYS];
+    if (values_ != nullptr)
+      MemoryContextReset(values_);
+    else if (with_nulls_ != nullptr)
+      pfree(with_nulls_);
+    const MemoryContext old_context = MemoryContextSwitchTo(values_ != nullptr ? values_ : context_);
+    for (int a = 0; a < layout_->attributes; a++)
+      values[a] = AttributeOf(*layout_, entries, i, a, &isnull[a], &room[a]);
     with_nulls_ = index_form_tuple(desc_, values, isnull);
     MemoryContextSwitchTo(old_context);
     return with_nulls_;
@@ -84,20 +94,25 @@ class TupleFormer {
   }
 
   void Fill(const core::Entries& entries, int a) {
-    const ColumnType type = layout_->TypeOf(a);
-    const int16 length = TupleDescAttr(desc_, a)->attlen;
-    if (IsFloat(type)) {
-      char* to = tuples_ + offset_[a];
+    const Attribute& attribute = layout_->attribute[a];
+    char* to = tuples_ + offset_[a];
+    bool isnull;
+    if (IsByReference(attribute.type)) {
+      ReferenceRoom room;
       for (uint32 i = 0; i < entries.count; i++, to += stride_) {
-        bool isnull;
-        store_att_byval(to, AttributeOf(*layout_, entries, i, a, &isnull), length);
+        AttributeOf(*layout_, entries, i, a, &isnull, &room);
+        memcpy(to, room.bytes, static_cast<Size>(attribute.length));
       }
       return;
     }
+    if (HasResidue(attribute.type)) {
+      for (uint32 i = 0; i < entries.count; i++, to += stride_)
+        store_att_byval(to, AttributeOf(*layout_, entries, i, a, &isnull, nullptr), attribute.length);
+      return;
+    }
     // Of an integer the ordinal differs from the bytes by fixed bits only.
-    const bool descending = a < layout_->key_columns() && layout_->key[a].descending;
-    const uint64 flip = SignBit(type) ^ (descending ? ~UINT64CONST(0) : 0);
-    switch (length) {
+    const uint64 flip = SignBit(attribute.type) ^ (attribute.descending ? ~UINT64CONST(0) : 0);
+    switch (attribute.length) {
       case 1:
         return FillIntegers<uint8>(entries, a, flip);
       case 2:
@@ -112,7 +127,8 @@ class TupleFormer {
   const Layout* layout_;
   TupleDesc desc_;
   MemoryContext context_;
-  char* tuples_;  // capacity_ tuples, stride_ bytes each
+  MemoryContext values_;  // of a tuple with bytes columns; null if there are none
+  char* tuples_;          // capacity_ tuples, stride_ bytes each
   uint32 capacity_;
   Size stride_;
   Size offset_[INDEX_MAX_KEYS];

@@ -28,6 +28,7 @@ extern "C" {
 #include "commands/defrem.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
@@ -85,8 +86,8 @@ bool ValidateFunctions(const Family& family) {
                errmsg("omendb operator family \"%s\": function %s does not have the signature of support number %d",
                       family.name, format_procedure(member->amproc), member->amprocnum)));
       valid = false;
-    } else if (member->amprocnum == kCompareProc && 
-               !IsDefaultOrder(member->amproclefttype, member->amprocrighttype, member->amproc)) {
+    } else if (member->amprocnum == kCompareProc &&
+               !IsKnownOrder(member->amproclefttype, member->amprocrighttype, member->amproc)) {
       ereport(INFO, (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
                      errmsg("omendb operator family \"%s\": function %s is not the default B-tree order of %s and %s",
                             family.name, format_procedure(member->amproc), format_type_be(member->amproclefttype),
@@ -188,7 +189,12 @@ bool ValidateTypePairs(const Family& family, const char* class_name, Oid class_t
 // omendb orders keys by their ordinals and does not call the comparison function
 // to do so.  A family that compares otherwise than the left type's default B-tree
 // family does would be answered in the wrong order.
-bool IsDefaultOrder(Oid left_type, Oid right_type, Oid compare) {
+//
+// Two orders besides the default are known: those of the operator classes for patterns.
+bool IsKnownOrder(Oid left_type, Oid right_type, Oid compare) {
+  if (left_type == right_type && ((left_type == TEXTOID && compare == F_BTTEXT_PATTERN_CMP) ||
+                                  (left_type == BPCHAROID && compare == F_BTBPCHAR_PATTERN_CMP)))
+    return true;
   const Oid btree_class = GetDefaultOpClass(left_type, BTREE_AM_OID);
   if (!OidIsValid(btree_class)) return false;
   return compare == get_opfamily_proc(get_opclass_family(btree_class), left_type, right_type, kCompareProc);

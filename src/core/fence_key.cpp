@@ -26,6 +26,24 @@ bool SaysMore(const Bound& bound, uint32_t columns) {
 
 }  // namespace
 
+uint64_t FenceKeyMap::ValueOf(const Digit& digit, const ByteOrder* orders, uint8_t cls, uint64_t value) const {
+  if (!digit.is_bytes || cls != kValue) return value;
+  const ByteOrder& order = orders[digit.column];
+  uint64_t head = 0;
+  if (!order.bytewise()) {
+    if (order.head == nullptr) return 0;
+    head = order.head(order.state, ViewOf(value));
+  } else {
+    const ByteView key = order.KeyOf(ViewOf(value)), common = {common_, common_size_};
+    const int start = CompareBytes({key.data, key.size < common.size ? key.size : common.size}, common);
+    if (start == 0)
+      head = HeadOf({key.data + common.size, key.size - common.size});
+    else if (start > 0)
+      head = ~uint64_t{0};
+  }
+  return order.descending ? ~head : head;
+}
+
 bool FenceKeyMap::AddDigit(const Digit& digit, uint8_t cls, uint64_t value, uint64_t* prefix) {
   const uint64_t offset = value - digit.least;
   uint64_t code;
@@ -49,12 +67,14 @@ bool FenceKeyMap::AddDigit(const Digit& digit, uint8_t cls, uint64_t value, uint
   return exact;
 }
 
-uint64_t FenceKeyMap::Prefix(const Key& key) const {
+uint64_t FenceKeyMap::Prefix(const Key& key, const ByteOrder* order) const {
   uint64_t prefix = 0;
   for (uint32_t d = 0; d < digits_; d++) {
     const Digit& digit = digit_[d];
-    if (digit.column == kTidColumn ? !AddDigit(digit, TidClass(key.tid), key.tid, &prefix)
-                                   : !AddDigit(digit, key.cls[digit.column], key.ordinal[digit.column], &prefix))
+    if (digit.column == kTidColumn
+            ? !AddDigit(digit, TidClass(key.tid), key.tid, &prefix)
+            : !AddDigit(digit, key.cls[digit.column],
+                        ValueOf(digit, order, key.cls[digit.column], key.ordinal[digit.column]), &prefix))
       break;
   }
   return prefix;
@@ -67,9 +87,29 @@ uint64_t FenceKeyMap::PrefixOf(const Entries& fences, uint32_t i) const {
     if (digit.column == kTidColumn)
       AddDigit(digit, TidClass(fences.tid[i]), fences.tid[i], &prefix);
     else
-      AddDigit(digit, static_cast<uint8_t>(fences.cls[digit.column][i]), fences.value[digit.column][i], &prefix);
+      AddDigit(digit, static_cast<uint8_t>(fences.cls[digit.column][i]),
+               ValueOf(digit, fences.order, static_cast<uint8_t>(fences.cls[digit.column][i]),
+                       fences.value[digit.column][i]),
+               &prefix);
   }
   return prefix;
+}
+
+// Sets what the keys of a bytes column have in common.
+void FenceKeyMap::FindCommon(const Entries& fences, int column) {
+  common_size_ = 0;
+  bool first = true;
+  for (uint32_t i = 0; i < fences.count; i++) {
+    if (fences.cls[column][i] != kValue) continue;
+    const ByteView key = fences.order[column].KeyOf(ViewOf(fences.value[column][i]));
+    if (first) {
+      common_size_ = key.size < kMaxCommon ? key.size : kMaxCommon;
+      std::memcpy(common_, key.data, common_size_);
+      first = false;
+    } else {
+      common_size_ = CommonBytes({common_, common_size_}, key);
+    }
+  }
 }
 
 bool FenceKeyMap::AppendDigit(const Entries& fences, int column) {
@@ -79,16 +119,20 @@ bool FenceKeyMap::AppendDigit(const Entries& fences, int column) {
   if (digits_ > 0) {
     // Behind one that lost bits another would be out of order.
     const Digit& last = digit_[digits_ - 1];
-    if (last.dropped > 0 || last.bits_below == 0) return false;
+    if (last.dropped > 0 || last.bits_below == 0 || last.is_bytes) return false;
     room = last.bits_below;
   }
   Digit digit = {};
   digit.column = is_tid ? kTidColumn : static_cast<uint8_t>(column);
   digit.least = ~uint64_t{0};
+  if (!is_tid && fences.is_bytes(column)) {
+    digit.is_bytes = true;
+    if (fences.order[column].bytewise()) FindCommon(fences, column);
+  }
   uint64_t greatest = 0;
   for (uint32_t i = 0; i < fences.count; i++) {
     const uint8_t cls = is_tid ? TidClass(fences.tid[i]) : static_cast<uint8_t>(fences.cls[column][i]);
-    const uint64_t value = is_tid ? fences.tid[i] : fences.value[column][i];
+    const uint64_t value = is_tid ? fences.tid[i] : ValueOf(digit, fences.order, cls, fences.value[column][i]);
     if (cls == kNullFirst) digit.null_first = true;
     if (cls == kNullLast) digit.null_last = true;
     if (cls != kValue) continue;
@@ -112,6 +156,7 @@ bool FenceKeyMap::AppendDigit(const Entries& fences, int column) {
 
 void FenceKeyMap::Fit(const Entries& fences, uint64_t* out) {
   digits_ = 0;
+  common_size_ = 0;
   for (int column = 0; column <= fences.key_columns; column++) {
     if (!AppendDigit(fences, column)) break;
     // A further digit tells fences apart that are equal so far, or one from a bound that
@@ -126,9 +171,11 @@ void FenceKeyMap::Fit(const Entries& fences, uint64_t* out) {
     }
     if (!more) break;
   }
+  needs_fences_ = digit_[digits_ - 1].is_bytes;
+  for (uint32_t i = 1; i < fences.count; i++) needs_fences_ |= out[i] == out[i - 1];
 }
 
-bool FenceKeyMap::RankOf(const Bound& bound, Direction direction, uint64_t* rank) const {
+bool FenceKeyMap::RankOf(const Bound& bound, Direction direction, const ByteOrder* order, uint64_t* rank) const {
   uint64_t prefix = 0;
   bool between = false;  // the bound lies between what the digits can say
   uint32_t d = 0;
@@ -141,7 +188,9 @@ bool FenceKeyMap::RankOf(const Bound& bound, Direction direction, uint64_t* rank
       break;
     }
     between = is_tid ? !AddDigit(digit, TidClass(bound.key.tid), bound.key.tid, &prefix)
-                     : !AddDigit(digit, bound.key.cls[digit.column], bound.key.ordinal[digit.column], &prefix);
+                     : !AddDigit(digit, bound.key.cls[digit.column],
+                                 ValueOf(digit, order, bound.key.cls[digit.column], bound.key.ordinal[digit.column]),
+                                 &prefix);
     if (between) break;
   }
   // Backward, a page that begins at the bound is one too far.

@@ -13,6 +13,10 @@
 //            first_value ...  values, less the least that a fence has
 //            last             NULL, where it sorts last and a fence has one
 //
+// Of a bytes column in bytewise order, a value is the first 8 bytes behind what the fences'
+// values have in common; where a function compares, the order's head of it, and if there is
+// none, all values are 0.  A fence may say more, so its digit is the last.
+//
 // So a bigint key fills the 64 bits, and (tenant, time) shares them.  A digit that
 // finds no room for all of its bits loses the lowest, and is the last.  What falls
 // between the digits takes the lower one, and all bits behind it are ones; so
@@ -20,7 +24,7 @@
 //      a < b   =>   prefix(a) <= prefix(b)
 //
 // for all keys, whether or not they are within the range of the fences.  Keys with
-// the same prefix are told apart by the fences in the pages.
+// the same prefix are told apart by the fences (core/stored_fences.h).
 #ifndef OMENDB_CORE_FENCE_KEY_H
 #define OMENDB_CORE_FENCE_KEY_H
 
@@ -38,12 +42,20 @@ class FenceKeyMap {
   // writes the prefix of each to out[0...].
   void Fit(const Entries& fences, uint64_t* out);
 
-  uint64_t Prefix(const Key& key) const;
+  // `order`: of the key columns that are bytes columns.
+  uint64_t Prefix(const Key& key, const ByteOrder* order) const;
+
+  // Whether the first key column is a bytes column.
+  bool begins_with_bytes() const { return digit_[0].is_bytes; }
+
+  // Whether fences say more than their prefixes, so that these lead to the wrong page for
+  // many a key: some have the same one, or there is a bytes column.
+  bool needs_fences() const { return needs_fences_; }
 
   // For which `rank` the page that a search begins in is probably the last one whose
   // fence's prefix is <= rank.  Exact if digits say all that the fences do.  False if
   // there is none: then it is the first page.
-  bool RankOf(const Bound& bound, Direction direction, uint64_t* rank) const;
+  bool RankOf(const Bound& bound, Direction direction, const ByteOrder* order, uint64_t* rank) const;
 
  private:
   static constexpr int kMaxDigits = 8;
@@ -56,6 +68,7 @@ class FenceKeyMap {
     uint8_t dropped;     // low bits of a value that found no room
     uint8_t bits_below;  // of the digits behind
     bool null_first, null_last;
+    bool is_bytes;
 
     uint64_t first_value() const { return null_first ? 2 : 1; }
     uint64_t last_value() const { return (span >> dropped) + first_value(); }
@@ -64,12 +77,21 @@ class FenceKeyMap {
   // Puts a column's digit into *prefix; false if the digits behind it count no more,
   // because the prefix is complete.
   static bool AddDigit(const Digit& digit, uint8_t cls, uint64_t value, uint64_t* prefix);
+  // A value as a digit takes it.
+  uint64_t ValueOf(const Digit& digit, const ByteOrder* order, uint8_t cls, uint64_t value) const;
   uint64_t PrefixOf(const Entries& fences, uint32_t i) const;
+  void FindCommon(const Entries& fences, int column);
   // Appends a digit for a column; false if there is no room for it.
   bool AppendDigit(const Entries& fences, int column);
 
+  // Bytes that the fences' values have in common are not looked at, up to so many.
+  static constexpr uint32_t kMaxCommon = 120;
+
   uint32_t digits_;
+  uint32_t common_size_;
+  bool needs_fences_;
   Digit digit_[kMaxDigits];
+  uint8_t common_[kMaxCommon];
 };
 static_assert(std::is_trivially_copyable_v<FenceKeyMap>);
 

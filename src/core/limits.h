@@ -18,8 +18,8 @@ using i128 = __int128;
 inline constexpr uint32_t kMaxEntries = 8192;
 inline constexpr int kMaxEntriesLog2 = 13;
 
-// Key columns of one index (PostgreSQL's INDEX_MAX_KEYS), and value columns:
-// keys, the residues of float keys, and INCLUDE columns.
+// Key columns of one index, and value columns: keys, the residues of float keys
+// and intervals, and INCLUDE columns.  (An attribute of the index may take two.)
 inline constexpr int kMaxKeyColumns = 32;
 inline constexpr int kMaxValueColumns = 64;
 
@@ -30,6 +30,10 @@ inline constexpr int kMaxColumns = kMaxValueColumns + 2;
 // the page, so that a group of lanes never lies in two.
 inline constexpr size_t kImageOffset = 24;
 inline constexpr size_t kCacheLine = 64;
+
+// What the values of variable width of one entry may take, their sizes included.  A page
+// holds two entries that have nothing in common, two fences, and one more in its delta.
+inline constexpr size_t kMaxEntryBytes = 1536;
 
 // The largest node image: one 8 KB page.
 inline constexpr size_t kMaxNodeBytes = 8192;

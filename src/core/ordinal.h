@@ -1,7 +1,8 @@
 // Order-preserving ordinals: every fixed-width key type maps to an unsigned
-// 64-bit integer such that a < b (as PostgreSQL's B-tree operators see it)
-// exactly when Ordinal(a) < Ordinal(b), and a = b exactly when the ordinals
-// are equal.  Everything above this file sees only ordinals.
+// 64-bit integer, or to two that are compared one after the other, such that
+// a < b (as PostgreSQL's B-tree operators see it) exactly when
+// Ordinal(a) < Ordinal(b), and a = b exactly when the ordinals are equal.
+// Everything above this file sees only ordinals.
 #ifndef OMENDB_CORE_ORDINAL_H
 #define OMENDB_CORE_ORDINAL_H
 
@@ -92,6 +93,93 @@ inline float FloatFromOrdinal(FloatOrdinal f) {
   float v;
   std::memcpy(&v, &bits, sizeof v);
   return v;
+}
+
+// Bytes that compare as memcmp does are the digits of a number, the first the highest.
+
+template <int n>
+uint64_t OrdinalFromBytes(const unsigned char* bytes) {
+  static_assert(n >= 1 && n <= 8);
+  uint64_t ordinal = 0;
+  for (int i = 0; i < n; i++) ordinal = ordinal << 8 | bytes[i];
+  return ordinal;
+}
+
+template <int n>
+void BytesFromOrdinal(uint64_t ordinal, unsigned char* bytes) {
+  for (int i = n - 1; i >= 0; i--, ordinal >>= 8) bytes[i] = static_cast<unsigned char>(ordinal);
+}
+
+// What it takes to order values of more than 64 bits: words, compared one after the other,
+// and what they do not say, as a float's residue.
+struct WideOrdinal {
+  uint64_t word[2];
+  uint64_t residue;
+};
+
+// uuid_internal_cmp is memcmp of the 16 bytes.
+inline WideOrdinal OrdinalFromUuid(const unsigned char* bytes) {
+  return {{OrdinalFromBytes<8>(bytes), OrdinalFromBytes<8>(bytes + 8)}, 0};
+}
+
+inline void UuidFromOrdinal(const WideOrdinal& o, unsigned char* bytes) {
+  BytesFromOrdinal<8>(o.word[0], bytes);
+  BytesFromOrdinal<8>(o.word[1], bytes + 8);
+}
+
+// timetz_cmp_internal: first the instant, time + zone * 1 s in 64 bits, then the zone, both
+// signed.  Equal are those in which both are equal, and then so is the time: no residue.
+// (The sum cannot overflow: a time is at most a day, a zone less than a day.  That of a
+// damaged value wraps, and is taken apart the same way.)
+inline constexpr uint64_t kMicrosecondsPerSecond = 1000000;
+
+inline WideOrdinal OrdinalFromTimetz(int64_t time, int32_t zone) {
+  const uint64_t shift = static_cast<uint64_t>(int64_t{zone}) * kMicrosecondsPerSecond;
+  return {{(static_cast<uint64_t>(time) + shift) ^ kSign64, OrdinalFromInt32(zone)}, 0};
+}
+
+inline void TimetzFromOrdinal(const WideOrdinal& o, int64_t* time, int32_t* zone) {
+  *zone = Int32FromOrdinal(o.word[1]);
+  const uint64_t shift = static_cast<uint64_t>(int64_t{*zone}) * kMicrosecondsPerSecond;
+  *time = static_cast<int64_t>((o.word[0] ^ kSign64) - shift);
+}
+
+// interval_cmp_internal compares spans: time + (30 * month + day) days in microseconds, in
+// 128 bits.  |30 * month + day| <= 31 * 2^31 and |time| <= 2^63, so
+//
+//   |span| <= 31 * 2^31 * 86,400,000,000 + 2^63 < 2^73
+//
+// and span + 2^73 has 74 bits.  The upper 64 are the first word and the lower 10 the second:
+// that way the first tells nearly all apart, and has its sign.  Intervals of one span
+// (30 days, a month, 720 hours) are equal, so how it is divided is the residue:
+//
+//   month << 32 | (30 * month + day - span in whole days, towards 0), 32 bits each
+//
+// which is 0 for what subtracting timestamps gives, and for times of less than a day.  The
+// difference is that of time's and span's whole days, give or take one: 31 bits and a sign.
+inline constexpr int kSpanLowBits = 10;
+inline constexpr int kSpanBits = 74;
+inline constexpr int64_t kMicrosecondsPerDay = 86400000000;
+
+inline WideOrdinal OrdinalFromInterval(int64_t time, int32_t day, int32_t month) {
+  using i128 = __int128;
+  const int64_t days = int64_t{30} * month + day;
+  const i128 span = i128{days} * kMicrosecondsPerDay + time;
+  const i128 biased = span + (i128{1} << (kSpanBits - 1));
+  const int64_t rest = days - static_cast<int64_t>(span / kMicrosecondsPerDay);
+  return {{static_cast<uint64_t>(biased >> kSpanLowBits),
+           static_cast<uint64_t>(biased) & ((uint64_t{1} << kSpanLowBits) - 1)},
+          uint64_t{static_cast<uint32_t>(month)} << 32 | static_cast<uint32_t>(rest)};
+}
+
+inline void IntervalFromOrdinal(const WideOrdinal& o, int64_t* time, int32_t* day, int32_t* month) {
+  using i128 = __int128;
+  const i128 span = (static_cast<i128>(o.word[0]) << kSpanLowBits) + static_cast<i128>(o.word[1]) -
+                    (i128{1} << (kSpanBits - 1));
+  *month = static_cast<int32_t>(o.residue >> 32);
+  const int64_t days = static_cast<int64_t>(span / kMicrosecondsPerDay) + static_cast<int32_t>(o.residue);
+  *day = static_cast<int32_t>(days - int64_t{30} * *month);
+  *time = static_cast<int64_t>(span - i128{days} * kMicrosecondsPerDay);
 }
 
 }  // namespace omendb::core

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "am/insert_buffer.h"
+#include "am/parallel_position.h"
 #include "am/quals.h"
 #include "core/aggregate.h"
 #include "exec/heap_visibility.h"
@@ -13,15 +14,22 @@
 
 #include "exec/aggregate_plan.h"
 #include "exec/explain.h"
+#include "exec/float_totals.h"
 #include "exec/group_step.h"
 #include "exec/index_conditions.h"
 #include "pg/guard.h"
 
 extern "C" {
+#include "access/parallel.h"
+#include "catalog/pg_type_d.h"
 #include "executor/executor.h"
+#include "port/pg_bswap.h"
+#include "libpq/pqformat.h"
 #include "nodes/makefuncs.h"
 #include "pgstat.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -43,7 +51,8 @@ namespace {
 
 // Entries decoded at a time, where they must be.
 constexpr uint32 kChunk = 512;
-static_assert(kChunk >= tree::kMaxDelta);
+// Of the leaf's delta, some come between them.
+constexpr uint32 kChunkRoom = kChunk + tree::kMaxDelta;
 // A segment ends after so many leaves, or groups: what is done again if the heap changes.
 constexpr uint32 kSegmentLeaves = 256;
 constexpr uint32 kSegmentGroups = 1024;
@@ -58,14 +67,41 @@ Numeric NumericOf(i128 value) {
   return DatumGetNumeric(DirectFunctionCall2(numeric_add, DirectFunctionCall2(numeric_mul, high, part), low));
 }
 
+// What int8_avg_serialize makes of a state.  (Its digits are those of numeric_send, and the
+// four numbers before them are longer.)
+Datum SerializedState(uint64 count, i128 sum) {
+  const bytea* number = DatumGetByteaPP(DirectFunctionCall1(numeric_send, NumericGetDatum(NumericOf(sum))));
+  const char* bytes = VARDATA_ANY(number);
+  constexpr int kNumbers = 4;  // digits, weight, sign, scale
+  StringInfoData state;
+  pq_begintypsend(&state);
+  pq_sendint64(&state, count);
+  for (int i = 0; i < kNumbers; i++) {
+    uint16 value;
+    memcpy(&value, bytes + i * static_cast<int>(sizeof value), sizeof value);
+    pq_sendint32(&state, static_cast<uint32>(static_cast<int16>(pg_ntoh16(value))));
+  }
+  const int header = kNumbers * static_cast<int>(sizeof(uint16));
+  pq_sendbytes(&state, bytes + header, static_cast<int>(VARSIZE_ANY_EXHDR(number)) - header);
+  return PointerGetDatum(pq_endtypsend(&state));
+}
+
+// The state of int2_avg_accum and int4_avg_accum.
+Datum ArrayState(uint64 count, i128 sum) {
+  Datum elements[] = {Int64GetDatum(static_cast<int64>(count)), Int64GetDatum(static_cast<int64>(sum))};
+  return PointerGetDatum(
+      construct_array(elements, lengthof(elements), INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
 class Aggregation {
  public:
   // `plan` must outlive this, and `context` is its memory's.
   void Init(const AggregatePlan& plan, Relation index, Relation heap, Snapshot snapshot, MemoryContext context);
   void Free();
 
-  // Begins anew, with these conditions.
-  void Start(const ScanKeyData* keys, int count);
+  // Begins anew, with these conditions.  `shared`: how far all processes have come that share
+  // the range, or null if it is this one's.
+  void Start(const ScanKeyData* keys, int count, am::ParallelPosition* shared);
   // Goes on to the next group; false if there is none.
   bool Next();
   // A column of the group's row.
@@ -81,34 +117,46 @@ class Aggregation {
     int column;
     unsigned wanted;
   };
+  // The same of an attribute whose type is float4 or float8.
+  struct WantedFloat {
+    int attribute;
+    bool is_float4;
+    unsigned wanted;
+  };
 
-  // A group's totals; behind them those of each wanted column, and the ordinals and classes
-  // of the first entry's grouping columns.
+  // A group's totals; behind them those of each wanted column and of each float, and the
+  // ordinals and classes of the first entry's grouping columns.
   struct Group {
     uint64 rows;
   };
   Group* GroupAt(uint32 i) const { return reinterpret_cast<Group*>(groups_ + i * group_bytes_); }
   Totals* TotalsOf(Group* group) const { return reinterpret_cast<Totals*>(group + 1); }
-  uint64* OrdinalsOf(Group* group) const { return reinterpret_cast<uint64*>(TotalsOf(group) + columns_); }
-  uint64* ClassesOf(Group* group) const { return OrdinalsOf(group) + plan_->columns; }
+  FloatTotals* FloatsOf(Group* group) const { return reinterpret_cast<FloatTotals*>(TotalsOf(group) + columns_); }
+  uint64* OrdinalsOf(Group* group) const { return reinterpret_cast<uint64*>(FloatsOf(group) + floats_); }
+  uint64* ClassesOf(Group* group) const { return OrdinalsOf(group) + group_columns_; }
 
   // Where the walk over the leaves is, with the group that was begun: to come back to it.
   struct Place {
     bool begun;
     bool open;
-    int range[core::kMaxKeyColumns];
+    int range[INDEX_MAX_KEYS];
     tree::LeafWalk walk;
     Bound end;
   };
 
-  int WantedColumn(int column, unsigned wanted);
+  void WantColumn(int column, unsigned wanted);
+  void WantFloat(const Output& output);
   const Totals& TotalsOf(const Output& output) const;
+  const FloatTotals& FloatsOf(const Output& output) const;
+  Datum FloatValue(const Output& output, bool* isnull) const;
 
   void DoSegment();
   void Walk(uint32 most_leaves);
   void Save();
   void GoBack();
+  bool TakeShare();
   bool NextLeaf();
+  void Finish();
   void ReadLeaf();
   bool LookAtLeaf(const NodePage& page);
   void AddRuns(const NodePage& page, PageRange range, bool packed);
@@ -116,8 +164,18 @@ class Aggregation {
   void OpenAt(const NodePage& page, const PageRange& range);
   void Close();
   void AddPacked(const NodePage& page, const PageRange& run);
+  void LayOutChunk();
+  uint64 ColumnsToDecode() const;
   void AddDecoded(const NodePage& page, const PageRange& run);
+  void AddInOrder(const NodePage& page, const PageRange& run);
   void AddChunk(const bool* visible);
+  void AddBaseInOrder(const core::Node& node, uint32 begin, uint32 end);
+  void AddFloatValues(const WantedFloat& wanted, const uint64* values, const uint64* classes, const uint64* residues,
+                      uint32 n, FloatTotals* totals);
+  // What finding all of the heap visible costs, in leaves.
+  uint32 Worth() const { return 1 + visibility_.map_pages() / 4; }
+  // Whether the entries that count are found when they are decoded, and not before.
+  bool LooksAtChunks() const { return quals_.filter_columns() != 0 || floats_ > 0; }
 
   const AggregatePlan* plan_;
   Relation index_;
@@ -128,7 +186,11 @@ class Aggregation {
   GroupStep step_;
 
   Wanted wanted_[INDEX_MAX_KEYS];
-  int columns_;  // of wanted_
+  int columns_;        // of wanted_
+  int group_columns_;  // of the tree, in which the rows of a group agree
+  // If there are any, entries are added in their order.
+  WantedFloat float_[INDEX_MAX_KEYS];
+  int floats_;
 
   // Finished groups, and behind them the one that is open.
   char* groups_;
@@ -139,6 +201,7 @@ class Aggregation {
   bool open_;
   Bound end_;  // of the open group
 
+  am::ParallelPosition* shared_;
   bool begun_;
   bool ended_;
   Bound low_, high_;  // the range of the index
@@ -150,11 +213,16 @@ class Aggregation {
   MemoryContext context_;
   PGAlignedBlock* copy_;  // of a leaf
   core::Entries chunk_;   // laid out when first needed
+  core::Entries delta_;   // the delta's share of a merge
   // Of the entries of the leaf, from leaf_.base_begin and leaf_.delta_begin on.
   PageRange leaf_;
   bool visible_[core::kMaxEntries];
   bool delta_visible_[tree::kMaxDelta];
   core::Tid tid_[kChunk];
+  // Of a float column: as stored, and as they are.
+  uint64 values_[kChunk], classes_[kChunk], residues_[kChunk];
+  float4 float4_[kChunkRoom];
+  float8 float8_[kChunkRoom];
 
   uint64 leaves_, entries_;
 };
@@ -170,28 +238,34 @@ void Aggregation::Init(const AggregatePlan& plan, Relation index, Relation heap,
   walk_.Init(tree::Index{index, layout_.shape}, snapshot);
   visibility_.Init(heap, snapshot, context);
   if (OidIsValid(plan.step.function)) step_.Init(plan.step);
-  columns_ = 0;
+  columns_ = floats_ = 0;
+  group_columns_ = layout_.KeyColumnsOf(plan.columns);
   for (int i = 0; i < plan.outputs; i++) {
     const Output& output = plan.output[i];
+    if (IsFloatTotal(output)) {
+      WantFloat(output);
+      continue;
+    }
     switch (output.kind) {
       case OutputKind::kGroupKey:
       case OutputKind::kCountRows:
         break;
       case OutputKind::kCount:
-        WantedColumn(layout_.ColumnOf(output.attribute), 0);
+        WantColumn(layout_.ColumnOf(output.attribute), 0);
         break;
       case OutputKind::kSum:
       case OutputKind::kAverage:
-        WantedColumn(layout_.ColumnOf(output.attribute), core::kWantSum);
+        WantColumn(layout_.ColumnOf(output.attribute), core::kWantSum);
         break;
       case OutputKind::kLeast:
       case OutputKind::kGreatest:
-        WantedColumn(layout_.ColumnOf(output.attribute), core::kWantBounds);
+        WantColumn(layout_.ColumnOf(output.attribute), core::kWantBounds);
         break;
     }
   }
   group_bytes_ = sizeof(Group) + static_cast<Size>(columns_) * sizeof(Totals) +
-                 2 * static_cast<Size>(plan.columns) * sizeof(uint64);
+                 static_cast<Size>(floats_) * sizeof(FloatTotals) +
+                 2 * static_cast<Size>(group_columns_) * sizeof(uint64);
   group_capacity_ = 16;
   groups_ = static_cast<char*>(MemoryContextAlloc(context, group_capacity_ * group_bytes_));
   saved_group_ = static_cast<char*>(MemoryContextAlloc(context, group_bytes_));
@@ -207,17 +281,27 @@ void Aggregation::Free() {
   visibility_.Free();
 }
 
-int Aggregation::WantedColumn(int column, unsigned wanted) {
+void Aggregation::WantColumn(int column, unsigned wanted) {
   int i = 0;
   while (i < columns_ && wanted_[i].column != column) i++;
   if (i == columns_) wanted_[columns_++] = {column, 0};
   wanted_[i].wanted |= wanted;
-  return i;
 }
 
-void Aggregation::Start(const ScanKeyData* keys, int count) {
+void Aggregation::WantFloat(const Output& output) {
+  int i = 0;
+  while (i < floats_ && float_[i].attribute != output.attribute) i++;
+  if (i == floats_) float_[floats_++] = {output.attribute, output.type == FLOAT4OID, 0};
+  float_[i].wanted |= output.kind == OutputKind::kSum       ? kWantFloatSum
+                      : output.kind == OutputKind::kAverage ? kWantFloatAverage
+                      : output.kind == OutputKind::kLeast   ? kWantFloatLeast
+                                                            : kWantFloatGreatest;
+}
+
+void Aggregation::Start(const ScanKeyData* keys, int count, am::ParallelPosition* shared) {
   am::FlushInserts(index_);
   quals_.Set(keys, count);
+  shared_ = shared;
   finished_ = returned_ = 0;
   open_ = begun_ = ended_ = false;
   trust_ = Trust::kNotTried;
@@ -244,9 +328,10 @@ void Aggregation::DoSegment() {
   if (open_ && finished_ > 0) memmove(groups_, GroupAt(finished_), group_bytes_);
   finished_ = returned_ = 0;
   walk_.ForgetRoute();
+  if (shared_ != nullptr && (!begun_ || walk_.done()) && !TakeShare()) return Finish();
 
   // To know all of the heap for visible costs as much as some leaves.
-  const uint32 worth = 1 + visibility_.map_pages() / 4;
+  const uint32 worth = Worth();
   if (trust_ == Trust::kNotTried && leaves_since_start_ >= worth)
     trust_ = visibility_.Trust() ? Trust::kTrusted : Trust::kNot;
   const uint32 leaves = trust_ == Trust::kNotTried ? worth : Max(kSegmentLeaves, 64 * worth);
@@ -263,14 +348,53 @@ void Aggregation::Walk(uint32 most_leaves) {
   const uint64 entries = entries_;
   for (uint32 n = 0; n < most_leaves && finished_ < kSegmentGroups; n++) {
     if (!NextLeaf()) {
-      ended_ = true;
-      if (open_) Close();
+      if (shared_ == nullptr) Finish();
       break;
     }
     ReadLeaf();
     leaves_since_start_++;
   }
   pgstat_count_index_tuples(index_, entries_ - entries);
+}
+
+// There are no more leaves.
+void Aggregation::Finish() {
+  ended_ = true;
+  if (open_) Close();
+}
+
+// Takes the next leaves of those that the processes share; false if there are none.
+bool Aggregation::TakeShare() {
+  am::ParallelPosition::Place place;
+  if (!shared_->Seize(&place)) return false;
+  if (place.begun) {
+    quals_.RestorePosition(place.range);
+    quals_.CurrentRange(&low_, &high_);
+    low_ = place.next;
+  } else if (!quals_.First(&low_, &high_)) {
+    shared_->Finish();
+    return false;
+  }
+  place.begun = begun_ = true;
+  // The share ends with the range, or before; the others go on there.
+  Key key;
+  Bound end;
+  bool more = true;
+  if (tree::KeyAhead(tree::Index{index_, layout_.shape}, low_, kShareLeaves * Worth(), &key) &&
+      core::CompareBound(high_, key, layout_.shape) > 0) {
+    core::SetBoundBefore(&high_, key, layout_.shape.key_columns);
+    place.next = high_;
+  } else {
+    more = quals_.Next(&place.next, &end);
+  }
+  place.hint = InvalidBlockNumber;
+  quals_.SavePosition(place.range);
+  if (more)
+    shared_->Release(place);
+  else
+    shared_->Finish();
+  walk_.Begin(low_, high_);
+  return true;
 }
 
 void Aggregation::Save() {
@@ -303,7 +427,7 @@ bool Aggregation::NextLeaf() {
     walk_.Begin(low_, high_);
   }
   while (!walk_.Next()) {
-    if (quals_.empty() || !quals_.Next(&low_, &high_)) return false;
+    if (shared_ != nullptr || quals_.empty() || !quals_.Next(&low_, &high_)) return false;
     walk_.Begin(low_, high_);
   }
   return true;
@@ -311,10 +435,10 @@ bool Aggregation::NextLeaf() {
 
 void Aggregation::ReadLeaf() {
   const PageRange range = leaf_ = walk_.range();
-  const bool filtered = quals_.filter_columns() != 0, stepped = OidIsValid(plan_->step.function);
+  const bool decoded = LooksAtChunks(), stepped = OidIsValid(plan_->step.function);
   leaves_++;
   entries_ += range.size();
-  if (trust_ == Trust::kTrusted && !filtered && !stepped) {
+  if (trust_ == Trust::kTrusted && !decoded && !stepped) {
     AddRuns(NodePage(walk_.page(), layout_.shape), range, true);
     walk_.Release();
     return;
@@ -325,10 +449,10 @@ void Aggregation::ReadLeaf() {
   const NodePage page(copy_->data, layout_.shape);
   if (trust_ == Trust::kTrusted) {
     walk_.Release();
-    AddRuns(page, range, !filtered);
+    AddRuns(page, range, !decoded);
   } else {
     walk_.Unlock();
-    AddRuns(page, range, !filtered && LookAtLeaf(page));
+    AddRuns(page, range, !decoded && LookAtLeaf(page));
     walk_.ReleasePin();
   }
 }
@@ -358,6 +482,8 @@ void Aggregation::AddRuns(const NodePage& page, PageRange range, bool packed) {
     }
     if (packed)
       AddPacked(page, run);
+    else if (floats_ > 0)
+      AddInOrder(page, run);
     else
       AddDecoded(page, run);
     range.base_begin = run.base_end;
@@ -376,6 +502,7 @@ void Aggregation::Open() {
   Group* group = GroupAt(finished_);
   group->rows = 0;
   for (int i = 0; i < columns_; i++) TotalsOf(group)[i] = Totals{};
+  for (int i = 0; i < floats_; i++) FloatsOf(group)[i] = FloatTotals{};
   open_ = true;
 }
 
@@ -387,13 +514,13 @@ void Aggregation::Close() {
 // Opens the group of the first entry of the range.
 void Aggregation::OpenAt(const NodePage& page, const PageRange& range) {
   Key key, other;
-  if (range.base_begin < range.base_end) page.node().KeyAt(range.base_begin, &key);
+  if (range.base_begin < range.base_end) page.node().KeyAt(range.base_begin, nullptr, &key);
   if (range.delta_begin < range.delta_end) {
     page.DeltaKeyAt(range.delta_begin, &other);
-    if (range.base_begin == range.base_end || core::CompareKeys(other, key, layout_.key_columns()) < 0) key = other;
+    if (range.base_begin == range.base_end || core::CompareKeys(other, key, layout_.shape) < 0) key = other;
   }
   Open();
-  const int columns = plan_->columns;
+  const int columns = group_columns_;
   for (int c = 0; c < columns; c++) {
     OrdinalsOf(GroupAt(finished_))[c] = key.ordinal[c];
     ClassesOf(GroupAt(finished_))[c] = key.cls[c];
@@ -403,8 +530,8 @@ void Aggregation::OpenAt(const NodePage& page, const PageRange& range) {
   end_.with_tid = false;
   end_.tail = Bound::kAfter;
   if (!OidIsValid(plan_->step.function) || key.cls[columns - 1] != core::kValue) return;
-  // All values of the step are of the group.
-  const am::KeyColumn& column = layout_.key[columns - 1];
+  // All values of the step, a timestamp's, are of the group.
+  const am::Attribute& column = layout_.attribute[plan_->columns - 1];
   const Timestamp value = core::Int64FromOrdinal(column.Stored(key.ordinal[columns - 1]));
   const Timestamp first = step_.FirstOf(value);
   OrdinalsOf(GroupAt(finished_))[columns - 1] = column.Stored(core::OrdinalFromInt64(first));
@@ -431,14 +558,27 @@ void Aggregation::AddPacked(const NodePage& page, const PageRange& run) {
   }
 }
 
-void Aggregation::AddDecoded(const NodePage& page, const PageRange& run) {
-  if (chunk_.tid == nullptr) {
-    const tree::Shape& shape = layout_.shape;
-    void* memory = MemoryContextAlloc(context_, core::EntriesBytes(kChunk, shape.value_columns, false));
-    core::LayOutEntries(&chunk_, memory, kChunk, shape.key_columns, shape.value_columns, false);
-  }
+void Aggregation::LayOutChunk() {
+  if (chunk_.tid != nullptr) return;
+  const tree::Shape& shape = layout_.shape;
+  const auto lay_out = [&](core::Entries* entries, uint32 capacity) {
+    void* memory = MemoryContextAlloc(context_, core::EntriesBytes(capacity, shape, false));
+    core::LayOutEntries(entries, memory, capacity, shape, false);
+  };
+  lay_out(&chunk_, kChunkRoom);
+  lay_out(&delta_, tree::kMaxDelta);
+}
+
+uint64 Aggregation::ColumnsToDecode() const {
   uint64 columns = quals_.filter_columns();
   for (int i = 0; i < columns_; i++) columns |= UINT64CONST(1) << wanted_[i].column;
+  for (int i = 0; i < floats_; i++) columns |= layout_.ColumnsOf(float_[i].attribute);
+  return columns;
+}
+
+void Aggregation::AddDecoded(const NodePage& page, const PageRange& run) {
+  LayOutChunk();
+  const uint64 columns = ColumnsToDecode();
   for (uint32 begin = run.base_begin; begin < run.base_end; begin += kChunk) {
     const uint32 end = Min(begin + kChunk, run.base_end);
     page.node().Decode(begin, end, columns, &chunk_, 0);
@@ -458,14 +598,63 @@ void Aggregation::AddDecoded(const NodePage& page, const PageRange& run) {
   AddChunk(delta_visible_ + (run.delta_begin - leaf_.delta_begin));
 }
 
-// Adds those of the chunk's entries that match and lead to a visible row.  Where nothing has
-// to match, LookAtLeaf has found out which do; else only those that match are looked at.
+// The same where those of the delta must come in their places.
+void Aggregation::AddInOrder(const NodePage& page, const PageRange& run) {
+  LayOutChunk();
+  const uint64 columns = ColumnsToDecode();
+  const bool plain = trust_ == Trust::kTrusted && quals_.filter_columns() == 0;
+  if (run.size() == 0) return;
+  PageRange chunk = run;
+  do {
+    chunk.base_end = Min(chunk.base_begin + kChunk, run.base_end);
+    chunk.delta_end = run.delta_end;
+    if (chunk.base_end < run.base_end && chunk.delta_begin < run.delta_end) {
+      Key next;
+      Bound end;
+      page.node().KeyAt(chunk.base_end, nullptr, &next);
+      core::SetBoundBefore(&end, next, layout_.shape.key_columns);
+      chunk.delta_end = Min(Max(page.DeltaLowerBound(end), chunk.delta_begin), run.delta_end);
+    }
+    if (plain && chunk.delta_begin == chunk.delta_end) {
+      AddBaseInOrder(page.node(), chunk.base_begin, chunk.base_end);
+    } else {
+      if (chunk.delta_begin < chunk.delta_end)
+        tree::MergeEntries(page, chunk.base_begin, chunk.base_end, chunk.delta_begin, chunk.delta_end, &delta_,
+                           &chunk_);
+      else
+        page.node().Decode(chunk.base_begin, chunk.base_end, columns, &chunk_, 0);
+      chunk_.count = chunk.size();
+      AddChunk(nullptr);
+    }
+    chunk.base_begin = chunk.base_end;
+    chunk.delta_begin = chunk.delta_end;
+  } while (chunk.base_begin < run.base_end);
+}
+
+// Adds entries of the base, all of which count and none of the delta comes between.
+void Aggregation::AddBaseInOrder(const core::Node& node, uint32 begin, uint32 end) {
+  Group* group = GroupAt(finished_);
+  group->rows += end - begin;
+  for (int i = 0; i < columns_; i++)
+    core::AddColumn(node, wanted_[i].column, begin, end, wanted_[i].wanted, &TotalsOf(group)[i]);
+  for (int i = 0; i < floats_; i++) {
+    const int attribute = float_[i].attribute, column = layout_.ColumnOf(attribute);
+    const bool has_nulls = node.has_class_column(column);
+    node.value_column(column).Decode(begin, end, values_);
+    if (has_nulls) node.class_column(column).Decode(begin, end, classes_);
+    if (attribute < layout_.key_attributes)
+      node.value_column(layout_.attribute[attribute].residue).Decode(begin, end, residues_);
+    AddFloatValues(float_[i], values_, has_nulls ? classes_ : nullptr, residues_, end - begin, &FloatsOf(group)[i]);
+  }
+}
+
+// Adds those of the chunk's entries that match and lead to a visible row.  LookAtLeaf has found
+// out which do, or else they are looked at here, those that match.
 void Aggregation::AddChunk(const bool* visible) {
-  const bool filtered = quals_.filter_columns() != 0;
-  if (filtered) core::KeepEntries(&chunk_, [&](uint32 i) { return quals_.Matches(chunk_, i); });
+  if (quals_.filter_columns() != 0) core::KeepEntries(&chunk_, [&](uint32 i) { return quals_.Matches(chunk_, i); });
   if (trust_ != Trust::kTrusted) {
     bool all = false;
-    if (filtered) {
+    if (LooksAtChunks()) {
       all = visibility_.Look(chunk_.tid, chunk_.count, visible_);
       visible = visible_;
     }
@@ -476,6 +665,36 @@ void Aggregation::AddChunk(const bool* visible) {
   for (int i = 0; i < columns_; i++)
     core::AddArray(chunk_.value[wanted_[i].column], chunk_.cls[wanted_[i].column], chunk_.count, wanted_[i].wanted,
                    &TotalsOf(group)[i]);
+  for (int i = 0; i < floats_; i++) {
+    const int attribute = float_[i].attribute, column = layout_.ColumnOf(attribute);
+    const int residue = attribute < layout_.key_attributes ? layout_.attribute[attribute].residue : column;
+    AddFloatValues(float_[i], chunk_.value[column], chunk_.cls[column], chunk_.value[residue], chunk_.count,
+                   &FloatsOf(group)[i]);
+  }
+}
+
+// Adds values as they are stored, in their order.  `classes` is null if there are no NULLs.
+void Aggregation::AddFloatValues(const WantedFloat& wanted, const uint64* values, const uint64* classes,
+                                 const uint64* residues, uint32 n, FloatTotals* totals) {
+  const auto add = [&](auto* floats, auto float_of) {
+    uint32 count = 0;
+    for (uint32 i = 0; i < n; i++)
+      if (classes == nullptr || classes[i] == core::kValue) floats[count++] = float_of(i);
+    AddFloats(floats, count, wanted.wanted, totals);
+  };
+  if (wanted.attribute < layout_.key_attributes) {
+    const am::Attribute& key = layout_.attribute[wanted.attribute];
+    const auto ordinal = [&](uint32 i) { return core::FloatOrdinal{key.Stored(values[i]), residues[i]}; };
+    if (wanted.is_float4)
+      add(float4_, [&](uint32 i) { return core::FloatFromOrdinal(ordinal(i)); });
+    else
+      add(float8_, [&](uint32 i) { return core::DoubleFromOrdinal(ordinal(i)); });
+  } else if (wanted.is_float4) {
+    // An included column has the bytes of the float itself.
+    add(float4_, [&](uint32 i) { return DatumGetFloat4(static_cast<Datum>(values[i])); });
+  } else {
+    add(float8_, [&](uint32 i) { return DatumGetFloat8(static_cast<Datum>(values[i])); });
+  }
 }
 
 // ---- Results ----
@@ -486,30 +705,70 @@ const Totals& Aggregation::TotalsOf(const Output& output) const {
   return TotalsOf(GroupAt(returned_ - 1))[i];
 }
 
+const FloatTotals& Aggregation::FloatsOf(const Output& output) const {
+  int i = 0;
+  while (float_[i].attribute != output.attribute) i++;
+  return FloatsOf(GroupAt(returned_ - 1))[i];
+}
+
+// Now that the group's rows are known to be visible, an overflow is an error.
+Datum Aggregation::FloatValue(const Output& output, bool* isnull) const {
+  const FloatTotals& totals = FloatsOf(output);
+  *isnull = totals.count == 0;
+  if (*isnull) return 0;
+  float8 value = totals.sum;
+  switch (output.kind) {
+    case OutputKind::kAverage:
+      if (totals.average_overflows) float_overflow_error();
+      return Float8GetDatum(totals.plain / static_cast<float8>(totals.count));
+    case OutputKind::kLeast:
+      value = totals.least;
+      break;
+    case OutputKind::kGreatest:
+      value = totals.greatest;
+      break;
+    default:
+      if (totals.sum_overflows) float_overflow_error();
+      break;
+  }
+  return output.type == FLOAT4OID ? Float4GetDatum(static_cast<float4>(value)) : Float8GetDatum(value);
+}
+
 Datum Aggregation::Value(const Output& output, bool* isnull) const {
   *isnull = false;
+  if (IsFloatTotal(output)) return FloatValue(output, isnull);
   Group* group = GroupAt(returned_ - 1);
   if (output.kind == OutputKind::kCountRows) return Int64GetDatum(static_cast<int64>(group->rows));
-  const am::ColumnType type = layout_.TypeOf(output.attribute);
-  const bool descending = output.attribute < layout_.key_columns() && layout_.key[output.attribute].descending;
-  const auto datum = [&](uint64 stored) { return am::DatumOfOrdinal(type, {descending ? ~stored : stored, 0}); };
+  const am::Attribute& attribute = layout_.attribute[output.attribute];
   if (output.kind == OutputKind::kGroupKey) {
-    *isnull = ClassesOf(group)[output.attribute] != core::kValue;
-    return *isnull ? 0 : datum(OrdinalsOf(group)[output.attribute]);
+    const uint64* stored = OrdinalsOf(group) + attribute.column;
+    *isnull = ClassesOf(group)[attribute.column] != core::kValue;
+    if (*isnull) return 0;
+    const am::Ordinal ordinal = {{attribute.Stored(stored[0]), attribute.words > 1 ? attribute.Stored(stored[1]) : 0},
+                                 0};
+    auto* room = am::IsByReference(attribute.type) ? static_cast<am::ReferenceRoom*>(palloc(sizeof(am::ReferenceRoom)))
+                                                   : nullptr;
+    return am::DecodeDatum(attribute, ordinal, room);
   }
   const Totals& totals = TotalsOf(output);
   if (output.kind == OutputKind::kCount) return Int64GetDatum(static_cast<int64>(totals.count));
-  if (totals.count == 0) {
+  const bool array = plan_->partial && output.kind == OutputKind::kAverage && output.type != INT8OID;
+  if (totals.count == 0 && !array) {
     *isnull = true;
     return 0;
   }
+  // Of types of one word only.
+  const bool descending = attribute.descending;
+  const auto datum = [&](uint64 stored) { return am::DatumOfOrdinal(attribute.type, {attribute.Stored(stored), 0}); };
   if (output.kind == OutputKind::kLeast) return datum(descending ? totals.greatest : totals.least);
   if (output.kind == OutputKind::kGreatest) return datum(descending ? totals.least : totals.greatest);
   // A stored value is the integer above the type's least one, or that's complement.
   i128 sum = static_cast<i128>(totals.sum);
   const i128 count = static_cast<i128>(totals.count);
   if (descending) sum = count * static_cast<i128>(PG_UINT64_MAX) - sum;
-  sum -= count * static_cast<i128>(am::SignBit(type));
+  sum -= count * static_cast<i128>(am::SignBit(attribute.type));
+  if (array) return ArrayState(totals.count, sum);
+  if (plan_->partial && output.type == INT8OID) return SerializedState(totals.count, sum);
   if (output.kind == OutputKind::kAverage)
     return DirectFunctionCall2(numeric_div, NumericGetDatum(NumericOf(sum)),
                                NumericGetDatum(int64_to_numeric(static_cast<int64>(totals.count))));
@@ -518,6 +777,18 @@ Datum Aggregation::Value(const Output& output, bool* isnull) const {
 
 // ---- The executor's node ----
 
+// For EXPLAIN.
+struct Counts {
+  uint64 leaves, entries, heap_fetches;
+};
+
+// In shared memory, of the processes that share a range.
+struct SharedState {
+  am::ParallelPosition position;
+  // Of workers that are done.
+  pg_atomic_uint64 leaves, entries, heap_fetches;
+};
+
 struct AggregateState {
   CustomScanState css;
   AggregatePlan* plan;
@@ -525,6 +796,8 @@ struct AggregateState {
   Aggregation* aggregation;
   bool evaluated;
   bool started;
+  SharedState* shared;  // null: there are no other processes
+  Counts of_workers;
 };
 
 AggregateState& StateOf(CustomScanState* node) { return *reinterpret_cast<AggregateState*>(node); }
@@ -546,24 +819,31 @@ void Start(AggregateState& state) {
     MemoryContextSwitchTo(old_context);
   }
   if (!state.evaluated) state.conditions.Evaluate(nullptr);
-  state.aggregation->Start(conditions.keys(), conditions.key_count());
+  state.aggregation->Start(conditions.keys(), conditions.key_count(),
+                           state.shared != nullptr ? &state.shared->position : nullptr);
   state.started = true;
 }
 
 TupleTableSlot* Exec(AggregateState& state) {
   if (!state.started) Start(state);
-  ScanState& node = state.css.ss;
-  TupleTableSlot* slot = ExecClearTuple(node.ss_ScanTupleSlot);
-  if (!state.aggregation->Next()) return slot;
-  ResetExprContext(node.ps.ps_ExprContext);
-  const MemoryContext old_context = MemoryContextSwitchTo(node.ps.ps_ExprContext->ecxt_per_tuple_memory);
-  for (int i = 0; i < state.plan->outputs; i++)
-    slot->tts_values[i] = state.aggregation->Value(state.plan->output[i], &slot->tts_isnull[i]);
-  MemoryContextSwitchTo(old_context);
-  ExecStoreVirtualTuple(slot);
-  if (node.ps.ps_ProjInfo == nullptr) return slot;
-  node.ps.ps_ExprContext->ecxt_scantuple = slot;
-  return ExecProject(node.ps.ps_ProjInfo);
+  PlanState& node = state.css.ss.ps;
+  ExprContext* context = node.ps_ExprContext;
+  TupleTableSlot* slot = state.css.ss.ss_ScanTupleSlot;
+  for (;;) {
+    ExecClearTuple(slot);
+    if (!state.aggregation->Next()) return slot;
+    ResetExprContext(context);
+    const MemoryContext old_context = MemoryContextSwitchTo(context->ecxt_per_tuple_memory);
+    for (int i = 0; i < state.plan->outputs; i++)
+      slot->tts_values[i] = state.aggregation->Value(state.plan->output[i], &slot->tts_isnull[i]);
+    MemoryContextSwitchTo(old_context);
+    ExecStoreVirtualTuple(slot);
+    context->ecxt_scantuple = slot;
+    // The condition of HAVING.
+    if (ExecQual(node.qual, context)) break;
+    InstrCountFiltered1(&node, 1);
+  }
+  return node.ps_ProjInfo == nullptr ? slot : ExecProject(node.ps_ProjInfo);
 }
 
 void End(AggregateState& state) {
@@ -576,6 +856,41 @@ void Rescan(AggregateState& state) {
   state.evaluated = true;
   state.started = false;
 }
+
+Counts CountsOf(const AggregateState& state) {
+  const Aggregation* aggregation = state.aggregation;
+  return aggregation == nullptr ? Counts{}
+                                : Counts{aggregation->leaves(), aggregation->entries(), aggregation->heap_fetches()};
+}
+
+// ---- Several processes ----
+
+void InitializeShared(AggregateState& state, void* memory) {
+  state.shared = new (memory) SharedState;
+  state.shared->position.Init();
+  pg_atomic_init_u64(&state.shared->leaves, 0);
+  pg_atomic_init_u64(&state.shared->entries, 0);
+  pg_atomic_init_u64(&state.shared->heap_fetches, 0);
+}
+
+// Before the shared memory goes.  A worker does this before the leader knows it is done.
+void Shutdown(AggregateState& state) {
+  SharedState* shared = state.shared;
+  if (shared == nullptr) return;
+  state.shared = nullptr;
+  if (IsParallelWorker()) {
+    const Counts counts = CountsOf(state);
+    pg_atomic_fetch_add_u64(&shared->leaves, static_cast<int64>(counts.leaves));
+    pg_atomic_fetch_add_u64(&shared->entries, static_cast<int64>(counts.entries));
+    pg_atomic_fetch_add_u64(&shared->heap_fetches, static_cast<int64>(counts.heap_fetches));
+  } else {
+    state.of_workers.leaves += pg_atomic_read_u64(&shared->leaves);
+    state.of_workers.entries += pg_atomic_read_u64(&shared->entries);
+    state.of_workers.heap_fetches += pg_atomic_read_u64(&shared->heap_fetches);
+  }
+}
+
+// ---- EXPLAIN ----
 
 void Explain(const AggregateState& state, List* ancestors, ExplainState* es) {
   CustomScan* plan = castNode(CustomScan, state.css.ss.ps.plan);
@@ -595,13 +910,13 @@ void Explain(const AggregateState& state, List* ancestors, ExplainState* es) {
   // The names of the index's columns are known from the index scan's plan.
   ShowConditions("Index Cond", scan->indexqual, &scan->scan.plan, ancestors, es);
   if (!es->analyze) return;
-  const Aggregation* aggregation = state.aggregation;
+  const Counts counts = CountsOf(state), &of_workers = state.of_workers;
   const auto show = [&](const char* label, uint64 number) {
     ExplainPropertyInteger(label, nullptr, static_cast<int64>(number), es);
   };
-  show("Leaves", aggregation != nullptr ? aggregation->leaves() : 0);
-  show("Entries", aggregation != nullptr ? aggregation->entries() : 0);
-  show("Heap Fetches", aggregation != nullptr ? aggregation->heap_fetches() : 0);
+  show("Leaves", counts.leaves + of_workers.leaves);
+  show("Entries", counts.entries + of_workers.entries);
+  show("Heap Fetches", counts.heap_fetches + of_workers.heap_fetches);
 }
 
 extern "C" {
@@ -622,6 +937,25 @@ void omendb_rescan_aggregate(CustomScanState* node) {
   pg::Guarded([&] { Rescan(StateOf(node)); });
 }
 
+Size omendb_estimate_aggregate_dsm(CustomScanState*, ParallelContext*) { return sizeof(SharedState); }
+
+void omendb_initialize_aggregate_dsm(CustomScanState* node, ParallelContext*, void* memory) {
+  pg::Guarded([&] { InitializeShared(StateOf(node), memory); });
+}
+
+void omendb_reinitialize_aggregate_dsm(CustomScanState* node, ParallelContext*, void* memory) {
+  StateOf(node).shared = static_cast<SharedState*>(memory);
+  StateOf(node).shared->position.Reset();
+}
+
+void omendb_initialize_aggregate_worker(CustomScanState* node, shm_toc*, void* memory) {
+  StateOf(node).shared = static_cast<SharedState*>(memory);
+}
+
+void omendb_shutdown_aggregate(CustomScanState* node) {
+  pg::Guarded([&] { Shutdown(StateOf(node)); });
+}
+
 void omendb_explain_aggregate(CustomScanState* node, List* ancestors, ExplainState* es) {
   pg::Guarded([&] { Explain(StateOf(node), ancestors, es); });
 }
@@ -635,6 +969,11 @@ CustomExecMethods MakeMethods() {
   methods.ExecCustomScan = omendb_exec_aggregate;
   methods.EndCustomScan = omendb_end_aggregate;
   methods.ReScanCustomScan = omendb_rescan_aggregate;
+  methods.EstimateDSMCustomScan = omendb_estimate_aggregate_dsm;
+  methods.InitializeDSMCustomScan = omendb_initialize_aggregate_dsm;
+  methods.ReInitializeDSMCustomScan = omendb_reinitialize_aggregate_dsm;
+  methods.InitializeWorkerCustomScan = omendb_initialize_aggregate_worker;
+  methods.ShutdownCustomScan = omendb_shutdown_aggregate;
   methods.ExplainCustomScan = omendb_explain_aggregate;
   return methods;
 }

@@ -1,4 +1,6 @@
 // When the planner may use an Omendb Aggregate, and what it costs.
+#include <cmath>
+
 #include "exec/heap_rows.h"
 
 #include "exec/aggregate_plan.h"
@@ -24,20 +26,22 @@ extern "C" {
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/selfuncs.h"
 }
 
 namespace omendb::exec {
 
 namespace {
 
-// An entry's share of a column's totals is a fraction of an operator's call.
-constexpr double kOperatorsPerEntry = 0.1;
+// An entry's share of a column's totals is a fraction of an operator's call (0.7 ns, where a
+// scan of a table takes some 15 for one); more where values are added one by one.
+constexpr double kOperatorsPerEntry = 0.04;
+constexpr double kOperatorsPerFloat = 0.25;
 
 // ---- What the query asks for ----
 
 // The aggregate functions of these types whose result is known from count, sum, least and
-// greatest value.  (Sums of floats depend on the order of rows; least and greatest of them
-// on which of the equal ones comes first.)
+// greatest value, and those of floats, which take the values in the index's order.
 bool KindOf(const Aggref& aggref, OutputKind* kind) {
   switch (aggref.aggfnoid) {
     case F_COUNT_:
@@ -49,11 +53,15 @@ bool KindOf(const Aggref& aggref, OutputKind* kind) {
     case F_SUM_INT2:
     case F_SUM_INT4:
     case F_SUM_INT8:
+    case F_SUM_FLOAT4:
+    case F_SUM_FLOAT8:
       *kind = OutputKind::kSum;
       return true;
     case F_AVG_INT2:
     case F_AVG_INT4:
     case F_AVG_INT8:
+    case F_AVG_FLOAT4:
+    case F_AVG_FLOAT8:
       *kind = OutputKind::kAverage;
       return true;
     case F_MIN_INT2:
@@ -65,6 +73,8 @@ bool KindOf(const Aggref& aggref, OutputKind* kind) {
     case F_MIN_TIMESTAMP:
     case F_MIN_TIMESTAMPTZ:
     case F_MIN_MONEY:
+    case F_MIN_FLOAT4:
+    case F_MIN_FLOAT8:
       *kind = OutputKind::kLeast;
       return true;
     case F_MAX_INT2:
@@ -76,6 +86,8 @@ bool KindOf(const Aggref& aggref, OutputKind* kind) {
     case F_MAX_TIMESTAMP:
     case F_MAX_TIMESTAMPTZ:
     case F_MAX_MONEY:
+    case F_MAX_FLOAT4:
+    case F_MAX_FLOAT8:
       *kind = OutputKind::kGreatest;
       return true;
     default:
@@ -91,9 +103,11 @@ struct GroupKey {
   Oid equality;
 };
 
-// What a query's targets need of the grouping: grouping keys and aggregates.
+// What a query's targets need of the grouping: grouping keys and aggregates, as a whole or
+// (AGGSPLIT_INITIAL_SERIAL) for another node to combine.
 struct Request {
   const RelOptInfo* rel;
+  AggSplit split;
   int keys;
   GroupKey* key;
   List* aggregates;
@@ -111,13 +125,18 @@ Const* ConstantOf(void* node) {
   return IsA(expr, Const) && !castNode(Const, expr)->constisnull ? castNode(Const, expr) : nullptr;
 }
 
-bool IsSupportedAggregate(const RelOptInfo& rel, const Aggref& aggref) {
+bool IsFloat(Oid type) { return type == FLOAT4OID || type == FLOAT8OID; }
+
+bool IsSupportedAggregate(const RelOptInfo& rel, const Aggref& aggref, AggSplit split) {
   OutputKind kind;
   if (!KindOf(aggref, &kind) || aggref.agglevelsup != 0 || aggref.aggfilter != nullptr || aggref.aggdistinct != NIL ||
-      aggref.aggorder != NIL || aggref.aggsplit != AGGSPLIT_SIMPLE)
+      aggref.aggorder != NIL || aggref.aggsplit != split)
     return false;
   if (kind == OutputKind::kCountRows) return true;
-  return ColumnOf(rel, reinterpret_cast<Node*>(linitial_node(TargetEntry, aggref.args)->expr)) != nullptr;
+  const Var* var = ColumnOf(rel, reinterpret_cast<Node*>(linitial_node(TargetEntry, aggref.args)->expr));
+  if (var == nullptr) return false;
+  // Of several processes none has the values in their order.
+  return split == AGGSPLIT_SIMPLE || kind == OutputKind::kCount || !IsFloat(var->vartype);
 }
 
 bool CollectRequest(Node* node, void* context) {
@@ -126,7 +145,7 @@ bool CollectRequest(Node* node, void* context) {
   for (int k = 0; k < request.keys; k++)
     if (equal(node, request.key[k].expr)) return false;
   if (IsA(node, Aggref)) {
-    request.supported = IsSupportedAggregate(*request.rel, *castNode(Aggref, node));
+    request.supported = IsSupportedAggregate(*request.rel, *castNode(Aggref, node), request.split);
     request.aggregates = list_append_unique(request.aggregates, node);
     return !request.supported;
   }
@@ -177,9 +196,11 @@ bool GroupKeyOf(const RelOptInfo& rel, Expr* expr, GroupKey* key) {
   return key->step.width != nullptr && key->var != nullptr;
 }
 
-bool MakeRequest(const Query& parse, const RelOptInfo& rel, const RelOptInfo& output, const GroupPathExtraData& extra,
-                 Request* request) {
+// Of a target, and a condition of the groups.
+bool MakeRequest(const Query& parse, const RelOptInfo& rel, const PathTarget& target, Node* having, AggSplit split,
+                 const List* target_list, Request* request) {
   request->rel = &rel;
+  request->split = split;
   request->keys = 0;
   request->key =
       static_cast<GroupKey*>(palloc(sizeof(GroupKey) * static_cast<Size>(list_length(parse.groupClause) + 1)));
@@ -189,11 +210,12 @@ bool MakeRequest(const Query& parse, const RelOptInfo& rel, const RelOptInfo& ou
   foreach (cell, parse.groupClause) {
     const SortGroupClause* clause = lfirst_node(SortGroupClause, cell);
     GroupKey* key = &request->key[request->keys++];
-    Node* expr = get_sortgroupclause_expr(const_cast<SortGroupClause*>(clause), extra.targetList);
+    Node* expr = get_sortgroupclause_expr(const_cast<SortGroupClause*>(clause), const_cast<List*>(target_list));
     if (!GroupKeyOf(rel, reinterpret_cast<Expr*>(expr), key)) return false;
     key->equality = clause->eqop;
   }
-  CollectRequest(reinterpret_cast<Node*>(output.reltarget->exprs), request);
+  CollectRequest(reinterpret_cast<Node*>(target.exprs), request);
+  if (request->supported) CollectRequest(having, request);
   return request->supported && (request->keys > 0 || request->aggregates != NIL);
 }
 
@@ -205,8 +227,7 @@ bool IsSupportedQuery(PlannerInfo* root, RelOptInfo& rel, const GroupPathExtraDa
   if (IS_DUMMY_REL(&rel)) return false;
   if (rel.reloptkind != RELOPT_BASEREL || rel.rtekind != RTE_RELATION || !bms_is_empty(rel.lateral_relids))
     return false;
-  if (parse.commandType != CMD_SELECT || parse.groupingSets != NIL || extra.havingQual != nullptr ||
-      parse.havingQual != nullptr || parse.rowMarks != NIL || parse.hasTargetSRFs)
+  if (parse.commandType != CMD_SELECT || parse.groupingSets != NIL || parse.rowMarks != NIL || parse.hasTargetSRFs)
     return false;
   if (extra.patype != PARTITIONWISE_AGGREGATE_NONE && rel.part_scheme != nullptr) return false;
   const RangeTblEntry* rte = planner_rt_fetch(rel.relid, root);
@@ -272,8 +293,8 @@ bool GroupsAreRuns(const IndexPath& path, const Request& request, int* columns, 
     const GroupKey& key = request.key[k];
     const int c = IndexColumnOf(index, *key.var, index.nkeycolumns);
     if (c < 0 || !op_in_opfamily(key.equality, index.opfamily[c])) return false;
-    // Equal floats may differ in their bytes, and a group shows those of one.
-    if (index.opcintype[c] == FLOAT4OID || index.opcintype[c] == FLOAT8OID) return false;
+    // Equal floats or intervals may differ in their bytes, and a group shows those of one.
+    if (IsFloat(index.opcintype[c]) || index.opcintype[c] == INTERVALOID) return false;
     if (OidIsValid(key.step.function)) {
       if (step_column >= 0) return false;
       step_column = c;
@@ -324,6 +345,7 @@ bool GroupsAreSorted(PlannerInfo* root, const IndexOptInfo& index, const Request
 bool MakePlan(const IndexPath& path, const Request& request, AggregatePlan* plan, List** exprs) {
   const IndexOptInfo& index = *path.indexinfo;
   if (!GroupsAreRuns(path, request, &plan->columns, &plan->step)) return false;
+  plan->partial = request.split != AGGSPLIT_SIMPLE;
   plan->outputs = 0;
   plan->output =
       static_cast<Output*>(palloc(sizeof(Output) * static_cast<Size>(request.keys + list_length(request.aggregates))));
@@ -352,22 +374,52 @@ bool MakePlan(const IndexPath& path, const Request& request, AggregatePlan* plan
 
 // ---- The path ----
 
-// The cost of the index-only scan, with less work on each entry.
-void SetCost(const IndexPath& index_path, const AggregatePlan& plan, double groups, Path* path) {
+// An entry's share of the totals.
+Cost EntryCost(const AggregatePlan& plan) {
+  double operators = 0;
+  for (int i = 0; i < plan.outputs; i++)
+    operators += IsFloatTotal(plan.output[i]) ? kOperatorsPerFloat : kOperatorsPerEntry;
+  return cpu_operator_cost * operators;
+}
+
+// How many processes do the work of a partial path; as costsize.c has it.
+double ProcessesOf(const Path& path) {
+  const double leader = parallel_leader_participation ? 1.0 - 0.3 * path.parallel_workers : 0.0;
+  return path.parallel_workers + Max(leader, 0.0);
+}
+
+double PagesOf(const IndexPath& path) { return std::ceil(path.indexselectivity * path.indexinfo->pages); }
+
+// The cost of the index-only scan, with less work on each entry, and of HAVING.  Processes
+// share the work, but the disk is one, as for other partial paths.
+void SetCost(PlannerInfo* root, const IndexPath& index_path, const AggregatePlan& plan, double groups, List* having,
+             Path* path) {
   const IndexOptInfo& index = *index_path.indexinfo;
   const QualCost& target = path->pathtarget->cost;
   const double entries = index_path.indexselectivity * index.tuples;
   const double per_entry =
       cpu_tuple_cost + cpu_index_tuple_cost + cpu_operator_cost * list_length(index_path.indexclauses);
   const Cost startup = index_path.path.startup_cost;
-  Cost run = Max(index_path.path.total_cost - startup - entries * per_entry, 0);
-  run += entries * cpu_operator_cost * kOperatorsPerEntry * plan.outputs;
+  const Cost read = Max(index_path.path.total_cost - startup - entries * per_entry, 0);
+  Cost work = entries * EntryCost(plan);
   // Rows that are not on all-visible pages are looked up as ever.
-  run += entries * (1.0 - index.rel->allvisfrac) * cpu_tuple_cost;
-  run += groups * (cpu_tuple_cost + cpu_operator_cost * plan.outputs);
+  work += entries * (1.0 - index.rel->allvisfrac) * cpu_tuple_cost;
+  if (plan.partial) {
+    const double processes = ProcessesOf(*path);
+    work /= processes;
+    // A group that ends in another share comes twice.
+    if (plan.columns > 0) groups = clamp_row_est((groups + PagesOf(index_path) / kShareLeaves) / processes);
+  }
+  Cost run = read + work + groups * (cpu_tuple_cost + cpu_operator_cost * plan.outputs);
+  QualCost qual = {0, 0};
   path->rows = groups;
-  path->startup_cost = startup + target.startup + (plan.columns == 0 ? run : 0);
-  path->total_cost = startup + target.startup + run + groups * target.per_tuple;
+  if (having != NIL) {
+    cost_qual_eval(&qual, having, root);
+    run += groups * qual.per_tuple;
+    path->rows = clamp_row_est(groups * clauselist_selectivity(root, having, 0, JOIN_INNER, nullptr));
+  }
+  path->startup_cost = startup + target.startup + qual.startup + (plan.columns == 0 ? run : 0);
+  path->total_cost = startup + target.startup + qual.startup + run + path->rows * target.per_tuple;
 }
 
 extern "C" {
@@ -390,6 +442,7 @@ CustomScan* MakeScan(const CustomPath& path, List* tlist, List* custom_plans) {
   scan->flags = path.flags;
   scan->custom_plans = custom_plans;
   scan->custom_private = static_cast<List*>(linitial(path.custom_private));
+  scan->scan.plan.qual = static_cast<List*>(lthird(path.custom_private));
   // The columns of the node's own tuples.  In its target list, whatever equals one of these
   // becomes a reference to it.
   ListCell* cell;
@@ -410,24 +463,86 @@ Plan* omendb_plan_aggregate(PlannerInfo*, RelOptInfo*, CustomPath* path, List* t
 
 }  // extern "C"
 
-void AddPath(PlannerInfo* root, RelOptInfo* output, IndexPath* index_path, const Request& request, double groups) {
+// What there is to be done: one query's grouping of one table.
+struct Task {
+  PlannerInfo* root;
+  RelOptInfo* input;
+  RelOptInfo* output;
+  // Of the partial aggregates; null if there are none.
+  RelOptInfo* partial;
+  const GroupPathExtraData* extra;
+  double groups;  // before HAVING
+  Request request;
+  Request partial_request;
+
+  List* having() const { return reinterpret_cast<List*>(extra->havingQual); }
+};
+
+// The path of one process, or with workers one that they share.  Null if the index has not
+// all that is wanted.
+CustomPath* MakePath(const Task& task, IndexPath* index_path, int workers) {
+  const bool partial = workers > 0;
+  const Request& request = partial ? task.partial_request : task.request;
+  // Groups are whole above partial aggregates only.
+  List* having = partial ? NIL : task.having();
   AggregatePlan plan;
   List* exprs;
-  if (!MakePlan(*index_path, request, &plan, &exprs)) return;
+  if (!MakePlan(*index_path, request, &plan, &exprs)) return nullptr;
   CustomPath* path = makeNode(CustomPath);
   path->path.pathtype = T_CustomScan;
-  path->path.parent = output;
-  path->path.pathtarget = output->reltarget;
+  path->path.parent = partial ? task.partial : task.output;
+  path->path.pathtarget = path->path.parent->reltarget;
   // By one process; but any may be that one.
-  path->path.parallel_safe = output->consider_parallel;
-  if (plan.columns > 0 && GroupsAreSorted(root, *index_path->indexinfo, request))
-    path->path.pathkeys = root->group_pathkeys;
+  path->path.parallel_safe = path->path.parent->consider_parallel;
+  path->path.parallel_aware = partial;
+  path->path.parallel_workers = workers;
+  if (plan.columns > 0 && GroupsAreSorted(task.root, *index_path->indexinfo, request))
+    path->path.pathkeys = task.root->group_pathkeys;
   path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
   path->custom_paths = list_make1(index_path);
-  path->custom_private = list_make2(EncodePlan(plan), exprs);
+  path->custom_private = list_make3(EncodePlan(plan), exprs, having);
   path->methods = &kPathMethods;
-  SetCost(*index_path, plan, groups, &path->path);
-  add_path(output, &path->path);
+  SetCost(task.root, *index_path, plan, task.groups, having, &path->path);
+  return path;
+}
+
+// The partial aggregates of several processes, gathered and combined.
+void AddParallelPaths(const Task& task, IndexPath* index_path) {
+  const int workers = compute_parallel_worker(task.input, -1, PagesOf(*index_path), max_parallel_workers_per_gather);
+  if (workers <= 0) return;
+  CustomPath* path = MakePath(task, index_path, workers);
+  if (path == nullptr) return;
+  const Query& parse = *task.root->parse;
+  PathTarget* target = task.partial->reltarget;
+  double rows = path->path.rows * workers;
+  const auto add = [&](Path* gathered, AggStrategy strategy) {
+    add_path(task.output, reinterpret_cast<Path*>(
+                              create_agg_path(task.root, task.output, gathered, task.output->reltarget, strategy,
+                                              AGGSPLIT_FINAL_DESERIAL, parse.groupClause, task.having(),
+                                              const_cast<AggClauseCosts*>(&task.extra->agg_final_costs), task.groups)));
+  };
+  const auto gather = [&] {
+    return reinterpret_cast<Path*>(create_gather_path(task.root, task.partial, &path->path, target, nullptr, &rows));
+  };
+  if (parse.groupClause == NIL) return add(gather(), AGG_PLAIN);
+  if (path->path.pathkeys != NIL)
+    add(reinterpret_cast<Path*>(create_gather_merge_path(task.root, task.partial, &path->path, target,
+                                                         path->path.pathkeys, nullptr, &rows)),
+        AGG_SORTED);
+  if ((task.extra->flags & GROUPING_CAN_USE_HASH) != 0) add(gather(), AGG_HASHED);
+}
+
+// The planner's own partial aggregates, if it has made any.
+RelOptInfo* PartialOf(PlannerInfo* root, const RelOptInfo& output, const GroupPathExtraData& extra) {
+  if (!root->parse->hasAggs || !output.consider_parallel || (extra.flags & GROUPING_CAN_PARTIAL_AGG) == 0 ||
+      !extra.partial_costs_set)
+    return nullptr;
+  ListCell* cell;
+  foreach (cell, root->upper_rels[UPPERREL_PARTIAL_GROUP_AGG]) {
+    RelOptInfo* rel = lfirst_node(RelOptInfo, cell);
+    if (bms_equal(rel->relids, output.relids) && rel->consider_parallel) return rel;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -436,21 +551,35 @@ void RegisterAggregate() { RegisterCustomScanMethods(&kScanMethods); }
 
 void AddAggregatePaths(PlannerInfo* root, RelOptInfo* input, RelOptInfo* output, const GroupPathExtraData& extra) {
   if (!HasIndexOfOurs(*input) || !IsSupportedQuery(root, *input, extra)) return;
-  Request request;
-  if (!MakeRequest(*root->parse, *input, *output, extra, &request)) return;
+  const Query& parse = *root->parse;
+  Task task = {root, input, output, PartialOf(root, *output, extra), &extra, 1, {}, {}};
+  if (!MakeRequest(parse, *input, *output->reltarget, extra.havingQual, AGGSPLIT_SIMPLE, extra.targetList,
+                   &task.request))
+    return;
+  if (task.partial != nullptr && !MakeRequest(parse, *input, *task.partial->reltarget, nullptr, AGGSPLIT_INITIAL_SERIAL,
+                                              extra.targetList, &task.partial_request))
+    task.partial = nullptr;
   // What the planner expects of every other plan.
-  const double groups = request.keys == 0 ? 1 : static_cast<Path*>(linitial(output->pathlist))->rows;
+  if (task.request.keys > 0)
+    task.groups = estimate_num_groups(root, get_sortgrouplist_exprs(parse.groupClause, extra.targetList),
+                                      input->cheapest_total_path->rows, nullptr, nullptr);
   // One index at a time: which of them is best for this is not known before.
   List* const indexes = input->indexlist;
   ListCell *index, *cell;
   foreach (index, indexes) {
-    if (!am::IsOurs(*lfirst_node(IndexOptInfo, index))) continue;
+    // (Where there are bytes columns, leaves are not read column by column.)
+    if (!am::IsOurs(*lfirst_node(IndexOptInfo, index)) || am::HasBytesColumns(*lfirst_node(IndexOptInfo, index)))
+      continue;
     input->indexlist = list_make1(lfirst(index));
     foreach (cell, CollectIndexPaths(root, input)) {
       IndexPath* path = lfirst_node(IndexPath, cell);
-      if (path->path.pathtype == T_IndexOnlyScan && path->path.param_info == nullptr && path->indexorderbys == NIL &&
-          ConditionsAreExact(*path))
-        AddPath(root, output, path, request, groups);
+      if (path->path.pathtype != T_IndexOnlyScan || path->path.param_info != nullptr || path->indexorderbys != NIL ||
+          !ConditionsAreExact(*path))
+        continue;
+      CustomPath* alone = MakePath(task, path, 0);
+      if (alone == nullptr) continue;
+      add_path(output, &alone->path);
+      if (task.partial != nullptr) AddParallelPaths(task, path);
     }
   }
   input->indexlist = indexes;

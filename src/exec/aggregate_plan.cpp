@@ -7,7 +7,7 @@ List* EncodePlan(const AggregatePlan& plan) {
   for (int i = 0; i < plan.outputs; i++)
     outputs = lappend(outputs, list_make3_int(static_cast<int>(plan.output[i].kind), plan.output[i].attribute,
                                               static_cast<int>(plan.output[i].type)));
-  return list_make5(outputs, list_make1_int(plan.columns), list_make1_oid(plan.step.function), plan.step.width,
+  return list_make5(outputs, list_make2_int(plan.columns, plan.partial ? 1 : 0), list_make1_oid(plan.step.function), plan.step.width,
                     plan.step.origin);
 }
 
@@ -22,6 +22,7 @@ AggregatePlan* DecodePlan(List* encoded) {
                        static_cast<Oid>(lthird_int(output))};
   }
   plan->columns = linitial_int(static_cast<List*>(lsecond(encoded)));
+  plan->partial = lsecond_int(static_cast<List*>(lsecond(encoded))) != 0;
   plan->step = {linitial_oid(static_cast<List*>(lthird(encoded))), static_cast<Const*>(lfourth(encoded)),
                 static_cast<Const*>(list_nth(encoded, 4))};
   return plan;

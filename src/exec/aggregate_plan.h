@@ -5,12 +5,16 @@
 #include "pg/postgres.h"
 
 extern "C" {
+#include "catalog/pg_type_d.h"
 #include "nodes/extensible.h"
 #include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
 }
 
 namespace omendb::exec {
+
+// Of several processes, each takes so many leaves at a time, or more.
+inline constexpr uint32 kShareLeaves = 32;
 
 // What a column of the result is.
 enum class OutputKind : int { kGroupKey, kCountRows, kCount, kSum, kAverage, kLeast, kGreatest };
@@ -21,6 +25,13 @@ struct Output {
   Oid type;       // of the attribute
 };
 
+// Whether it depends on more of the values than their count, sum, least and greatest as they
+// are stored: on the order of rows.
+inline bool IsFloatTotal(const Output& output) {
+  return (output.type == FLOAT4OID || output.type == FLOAT8OID) && output.kind != OutputKind::kGroupKey &&
+         output.kind != OutputKind::kCount;
+}
+
 // The function of the last grouping column that rows are grouped by, if it is not the column
 // itself: date_trunc or date_bin, which map all values from one of their results up to the
 // next to that result.
@@ -30,7 +41,7 @@ struct Step {
   Const* origin;  // third argument, if there is one: origin of date_bin, zone of date_trunc
 };
 
-// A plan's custom_private is (outputs, (columns), (function), width, origin).
+// A plan's custom_private is (outputs, (columns, partial), (function), width, origin).
 struct AggregatePlan {
   // One for each column of custom_scan_tlist.
   int outputs;
@@ -38,6 +49,8 @@ struct AggregatePlan {
   // Rows are of one group if they agree in these leading columns of the index; 0: all are.
   int columns;
   Step step;
+  // Aggregates give the states of their transitions, for an Agg above to combine.
+  bool partial;
 };
 
 List* EncodePlan(const AggregatePlan& plan);

@@ -20,10 +20,10 @@ using core::Tid;
 
 namespace {
 
-// Rows are read in groups.  When a group's turn comes, the rows of the next one are fetched
-// into the cache, and page headers and line pointers of the one after that.  A processor
-// overlaps such fetches as far as it looks ahead, and each may have to find its page's
-// address first: so they are issued one right after the other, not one a row.
+// Rows are read in groups, of one row or of neighbours on a page.  When a group's turn comes, the rows of the next one
+// are fetched into the cache, and page headers and line pointers of the one after that.  A processor overlaps such
+// fetches as far as it looks ahead, and each may have to find its page's address first: so they are issued one right
+// after the other, not one a row.
 constexpr uint32 kGroup = 16;
 
 // A page that has so many rows of a batch stays pinned instead of their being copied,
@@ -53,7 +53,7 @@ void HeapRows::Init(Relation heap, Snapshot snapshot, MemoryContext context) {
   capacity_ = 0;
   rows_ = nullptr;
   dead_ = nullptr;
-  recent_ = nullptr;
+  run_ = nullptr;
   memory_ = nullptr;
   memory_size_ = memory_used_ = 0;
   pinned_count_ = 0;
@@ -69,7 +69,7 @@ void HeapRows::Free() {
   Release();
   if (rows_ != nullptr) pfree(rows_);
   if (dead_ != nullptr) pfree(dead_);
-  if (recent_ != nullptr) pfree(recent_);
+  if (run_ != nullptr) pfree(run_);
   if (memory_ != nullptr) pfree(memory_);
 }
 
@@ -79,69 +79,68 @@ void HeapRows::Reserve(uint32 n) {
   capacity_ = n;
   rows_ = static_cast<HeapTupleData*>(MemoryContextAlloc(context_, n * sizeof(HeapTupleData)));
   dead_ = static_cast<bool*>(MemoryContextAlloc(context_, n * sizeof(bool)));
-  recent_ = static_cast<Buffer*>(MemoryContextAlloc(context_, n * sizeof(Buffer)));
+  run_ = static_cast<Run*>(MemoryContextAlloc(context_, (n + 1) * sizeof(Run)));
   memory_ = nullptr;
   memory_size_ = 0;
 }
 
-// Where the pages probably are.  Those that are not in memory are asked for.
+// Divides the TIDs by their pages, and looks where these probably are.  Those that are not in
+// memory are asked for.
 void HeapRows::LookForBuffers(const Tid* tids, uint32 n) {
+  runs_ = 0;
   for (uint32 i = 0; i < n; i++) {
     const BlockNumber block = BlockOf(tids[i]);
-    if (i > 0 && block == BlockOf(tids[i - 1])) {
-      recent_[i] = recent_[i - 1];
-      continue;
-    }
-    recent_[i] = local_ || !hot::enable_hot_index ? InvalidBuffer : hot::RecentHeapBuffer(pg::FileNodeOf(heap_), block);
-    if (BufferIsValid(recent_[i])) pg::PrefetchBufferHeader(recent_[i]);
+    if (i > 0 && block == BlockOf(tids[i - 1])) continue;
+    Buffer recent = InvalidBuffer;
+    if (!local_ && hot::enable_hot_index) recent = hot::RecentHeapBuffer(pg::FileNodeOf(heap_), block);
+    if (BufferIsValid(recent)) pg::PrefetchBufferHeader(recent);
+    run_[runs_++] = Run{i, recent};
   }
+  run_[runs_].first = n;
   if (local_ || n == 1 || get_tablespace_io_concurrency(heap_->rd_rel->reltablespace) == 0) return;
-  for (uint32 i = 0; i < n; i++) {
-    const BlockNumber block = BlockOf(tids[i]);
-    if (i > 0 && block == BlockOf(tids[i - 1])) {
-      recent_[i] = recent_[i - 1];
-      continue;
-    }
-    if (BufferIsValid(recent_[i]) && likely(pg::IsProbablyIn(heap_, block, recent_[i]))) continue;
+  for (uint32 r = 0; r < runs_; r++) {
+    Run& run = run_[r];
+    const BlockNumber block = BlockOf(tids[run.first]);
+    if (BufferIsValid(run.recent) && likely(pg::IsProbablyIn(heap_, block, run.recent))) continue;
     const PrefetchBufferResult result = PrefetchBuffer(heap_, MAIN_FORKNUM, block);
-    recent_[i] = result.recent_buffer;
+    run.recent = result.recent_buffer;
     prefetched_ += result.initiated_io;
-    if (BufferIsValid(recent_[i])) hot::RememberHeapBuffer(pg::FileNodeOf(heap_), block, recent_[i]);
+    if (BufferIsValid(run.recent)) hot::RememberHeapBuffer(pg::FileNodeOf(heap_), block, run.recent);
   }
 }
 
-// Whether what TID i reads can be fetched.  Rows on the page of the one before are near it, and
-// a damaged TID must not lead out of its page.
-bool HeapRows::IsWorthFetching(const Tid* tids, uint32 i) const {
-  return BufferIsValid(recent_[i]) && (i == 0 || recent_[i] != recent_[i - 1]) &&
-         OffsetOf(tids[i]) >= FirstOffsetNumber && OffsetOf(tids[i]) <= MaxHeapTuplesPerPage;
+// Whether what the first row of a run reads can be fetched: a damaged TID must not lead out of
+// its page.  (Its neighbours on the page are near it.)
+bool HeapRows::IsWorthFetching(const Tid* tids, const Run& run) const {
+  const OffsetNumber offset = OffsetOf(tids[run.first]);
+  return BufferIsValid(run.recent) && offset >= FirstOffsetNumber && offset <= MaxHeapTuplesPerPage;
 }
 
-// Of the group that begins at `first`.
-void HeapRows::PrefetchLinePointers(const Tid* tids, uint32 n, uint32 first) const {
-  for (uint32 i = first; i < Min(n, first + kGroup); i++) {
-    if (!IsWorthFetching(tids, i)) continue;
-    const char* page = static_cast<const char*>(BufferGetPage(recent_[i]));
+// Of the group of runs that begins at `first`.
+void HeapRows::PrefetchLinePointers(const Tid* tids, uint32 first) const {
+  for (uint32 r = first; r < Min(runs_, first + kGroup); r++) {
+    const Run& run = run_[r];
+    if (!IsWorthFetching(tids, run)) continue;
+    const char* page = static_cast<const char*>(BufferGetPage(run.recent));
     core::Prefetch(page);
-    core::Prefetch(page + SizeOfPageHeaderData + (OffsetOf(tids[i]) - 1) * sizeof(ItemIdData));
+    core::Prefetch(page + SizeOfPageHeaderData + (OffsetOf(tids[run.first]) - 1) * sizeof(ItemIdData));
   }
 }
 
 // What is read of a page before its lock is held is a hint where to find the row, no more.
-void HeapRows::PrefetchRows(const Tid* tids, uint32 n, uint32 first) const {
-  for (uint32 i = first; i < Min(n, first + kGroup); i++) {
-    if (!IsWorthFetching(tids, i)) continue;
-    const char* page = static_cast<const char*>(BufferGetPage(recent_[i]));
-    const ItemIdData line_pointer = *PageGetItemId(const_cast<char*>(page), OffsetOf(tids[i]));
+void HeapRows::PrefetchRows(const Tid* tids, uint32 first) const {
+  for (uint32 r = first; r < Min(runs_, first + kGroup); r++) {
+    const Run& run = run_[r];
+    if (!IsWorthFetching(tids, run)) continue;
+    const char* page = static_cast<const char*>(BufferGetPage(run.recent));
+    const ItemIdData line_pointer = *PageGetItemId(const_cast<char*>(page), OffsetOf(tids[run.first]));
     core::Prefetch(page + line_pointer.lp_off);
     core::Prefetch(page + line_pointer.lp_off + line_pointer.lp_len);
   }
 }
 
-// Another page than before.
-Buffer HeapRows::PinPage(Tid tid, uint32 i) {
-  const BlockNumber block = BlockOf(tid);
-  Buffer buffer = recent_[i];
+Buffer HeapRows::PinPage(BlockNumber block, Buffer recent) {
+  Buffer buffer = recent;
   if (!BufferIsValid(buffer) || !pg::PinRecentBuffer(heap_, block, buffer)) {
     buffer = ReadBuffer(heap_, block);
     if (!local_) hot::RememberHeapBuffer(pg::FileNodeOf(heap_), block, buffer);
@@ -152,44 +151,58 @@ Buffer HeapRows::PinPage(Tid tid, uint32 i) {
   return buffer;
 }
 
-void HeapRows::Take(const HeapTupleData& tuple, uint32 i) {
-  rows_[i] = tuple;
+// Takes a row where it is, if its page stays pinned.
+inline void HeapRows::Take(HeapTuple row) {
   if (stays_pinned_) return;
-  rows_[i].t_data = reinterpret_cast<HeapTupleHeader>(memory_ + memory_used_);
-  memcpy(rows_[i].t_data, tuple.t_data, tuple.t_len);
-  memory_used_ += MAXALIGN(tuple.t_len);
+  char* copy = memory_ + memory_used_;
+  memcpy(copy, row->t_data, row->t_len);
+  row->t_data = reinterpret_cast<HeapTupleHeader>(copy);
+  memory_used_ += MAXALIGN(row->t_len);
+}
+
+// The row of a TID, from its page, locked and all-visible; false if there is none.  Of a row on
+// such a page there is one version, all can see it, and the TID leads to it by a redirect at
+// most.  (A TID that was given to another row since is not of this kind: the snapshot is older
+// than that row, so that not all can see it.)
+inline bool HeapRows::ReadVisible(Page page, Tid tid, HeapTuple row) {
+  OffsetNumber offset = OffsetOf(tid);
+  if (offset < FirstOffsetNumber || offset > PageGetMaxOffsetNumber(page)) return false;
+  ItemId line_pointer = PageGetItemId(page, offset);
+  if (ItemIdIsRedirected(line_pointer)) {
+    offset = static_cast<OffsetNumber>(ItemIdGetRedirect(line_pointer));
+    line_pointer = PageGetItemId(page, offset);
+  }
+  if (unlikely(!ItemIdIsNormal(line_pointer))) return false;
+  row->t_len = ItemIdGetLength(line_pointer);
+  ItemPointerSet(&row->t_self, BlockOf(tid), offset);
+  row->t_tableOid = RelationGetRelid(heap_);
+  row->t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page, line_pointer));
+  return true;
 }
 
 // The version of a row that the snapshot sees, from its page, locked.
 void HeapRows::Read(Buffer buffer, Tid tid, uint32 i) {
-  const Page page = BufferGetPage(buffer);
-  HeapTupleData tuple;
-  rows_[i].t_data = nullptr;
-  dead_[i] = false;
-  // Of a row on such a page there is one version, all can see it, and the TID leads to it by
-  // a redirect at most.  (A TID that was given to another row since is not of this kind: the
-  // snapshot is older than that row, so that not all can see it.)
-  if (trusts_all_visible_ && PageIsAllVisible(page)) {
-    OffsetNumber offset = OffsetOf(tid);
-    if (offset >= FirstOffsetNumber && offset <= PageGetMaxOffsetNumber(page)) {
-      ItemId line_pointer = PageGetItemId(page, offset);
-      if (ItemIdIsRedirected(line_pointer)) {
-        offset = static_cast<OffsetNumber>(ItemIdGetRedirect(line_pointer));
-        line_pointer = PageGetItemId(page, offset);
-      }
-      if (likely(ItemIdIsNormal(line_pointer))) {
-        tuple.t_len = ItemIdGetLength(line_pointer);
-        ItemPointerSet(&tuple.t_self, BlockOf(tid), offset);
-        tuple.t_tableOid = RelationGetRelid(heap_);
-        tuple.t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page, line_pointer));
-        Take(tuple, i);
-        return;
-      }
-    }
-  }
   ItemPointerData pointer;
   ItemPointerSet(&pointer, BlockOf(tid), OffsetOf(tid));
-  if (heap_hot_search_buffer(&pointer, heap_, buffer, snapshot_, &tuple, &dead_[i], true)) Take(tuple, i);
+  if (heap_hot_search_buffer(&pointer, heap_, buffer, snapshot_, &rows_[i], &dead_[i], true))
+    Take(&rows_[i]);
+  else
+    rows_[i].t_data = nullptr;
+}
+
+// Reads the rows of a run from their page, as far as there is room; returns where it stopped.
+uint32 HeapRows::ReadRun(const Tid* tids, uint32 first, uint32 end, Buffer buffer) {
+  const Page page = BufferGetPage(buffer);
+  const bool all_visible = trusts_all_visible_ && PageIsAllVisible(page);
+  for (uint32 i = first; i < end; i++) {
+    if (unlikely(memory_size_ - memory_used_ < BLCKSZ)) return i;
+    dead_[i] = false;
+    if (likely(all_visible) && likely(ReadVisible(page, tids[i], &rows_[i])))
+      Take(&rows_[i]);
+    else
+      Read(buffer, tids[i], i);
+  }
+  return end;
 }
 
 // Leaves a page, locked.
@@ -213,30 +226,31 @@ uint32 HeapRows::Fetch(const Tid* tids, uint32 n) {
   }
   memory_used_ = 0;
   LookForBuffers(tids, n);
-  PrefetchLinePointers(tids, n, 0);
-  PrefetchLinePointers(tids, n, kGroup);
-  PrefetchRows(tids, n, 0);
+  PrefetchLinePointers(tids, 0);
+  PrefetchLinePointers(tids, kGroup);
+  PrefetchRows(tids, 0);
 
-  Buffer buffer = InvalidBuffer;
-  uint32 i = 0;
-  for (; i < n; i++) {
-    if (i % kGroup == 0) {
-      PrefetchLinePointers(tids, n, i + 2 * kGroup);
-      PrefetchRows(tids, n, i + kGroup);
+  for (uint32 r = 0; r < runs_; r++) {
+    if (r % kGroup == 0) {
+      PrefetchLinePointers(tids, r + 2 * kGroup);
+      PrefetchRows(tids, r + kGroup);
     }
-    if (unlikely(memory_size_ - memory_used_ < BLCKSZ)) {
-      row_bytes_ = 2 * Max(row_bytes_, memory_used_ / i);
-      break;
-    }
-    if (i == 0 || BlockOf(tids[i]) != BlockOf(tids[i - 1])) {
-      if (BufferIsValid(buffer)) Leave(buffer);
-      buffer = PinPage(tids[i], i);
-      const uint32 last = i + kManyRows - 1;
-      stays_pinned_ = pinned_count_ < kMostPinned && last < n && BlockOf(tids[last]) == BlockOf(tids[i]);
-    }
-    Read(buffer, tids[i], i);
+    const uint32 first = run_[r].first, end = run_[r + 1].first;
+    if (unlikely(memory_size_ - memory_used_ < BLCKSZ)) return StopAt(first);
+    // Each page may have to come from the disk.
+    CHECK_FOR_INTERRUPTS();
+    const Buffer buffer = PinPage(BlockOf(tids[first]), run_[r].recent);
+    stays_pinned_ = end - first >= kManyRows && pinned_count_ < kMostPinned;
+    const uint32 read = ReadRun(tids, first, end, buffer);
+    Leave(buffer);
+    if (unlikely(read < end)) return StopAt(read);
   }
-  if (BufferIsValid(buffer)) Leave(buffer);
+  return n;
+}
+
+// There is no room for row i.
+uint32 HeapRows::StopAt(uint32 i) {
+  row_bytes_ = 2 * Max(row_bytes_, memory_used_ / i);
   return i;
 }
 

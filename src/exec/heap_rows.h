@@ -17,6 +17,7 @@
 
 extern "C" {
 #include "access/htup.h"
+#include "storage/bufpage.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 }
@@ -50,15 +51,24 @@ class HeapRows {
   uint64 prefetched() const { return prefetched_; }
 
  private:
+  // Neighbours among the TIDs that are on the same page: up to where the next begins.
+  struct Run {
+    uint32 first;
+    Buffer recent;  // where the page probably is
+  };
+
   void Reserve(uint32 n);
   void LookForBuffers(const core::Tid* tids, uint32 n);
-  bool IsWorthFetching(const core::Tid* tids, uint32 i) const;
-  void PrefetchLinePointers(const core::Tid* tids, uint32 n, uint32 first) const;
-  void PrefetchRows(const core::Tid* tids, uint32 n, uint32 first) const;
-  Buffer PinPage(core::Tid tid, uint32 i);
+  bool IsWorthFetching(const core::Tid* tids, const Run& run) const;
+  void PrefetchLinePointers(const core::Tid* tids, uint32 first) const;
+  void PrefetchRows(const core::Tid* tids, uint32 first) const;
+  Buffer PinPage(BlockNumber block, Buffer recent);
+  uint32 ReadRun(const core::Tid* tids, uint32 first, uint32 end, Buffer buffer);
+  bool ReadVisible(Page page, core::Tid tid, HeapTuple row);
   void Read(Buffer buffer, core::Tid tid, uint32 i);
-  void Take(const HeapTupleData& tuple, uint32 i);
+  void Take(HeapTuple row);
   void Leave(Buffer buffer);
+  uint32 StopAt(uint32 i);
 
   static constexpr uint32 kMostPinned = 8;
 
@@ -71,8 +81,9 @@ class HeapRows {
   uint32 capacity_;
   HeapTupleData* rows_;
   bool* dead_;
-  Buffer* recent_;  // where the page of a TID probably is
-  char* memory_;    // the copies
+  Run* run_;
+  uint32 runs_;
+  char* memory_;  // the copies
   Size memory_size_, memory_used_;
   Size row_bytes_;     // what a row is expected to take
   bool stays_pinned_;  // the page that is being read

@@ -5,6 +5,7 @@
 extern "C" {
 #include "access/visibilitymap.h"
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/predicate.h"
 #include "utils/memutils.h"
@@ -63,6 +64,7 @@ uint32 HeapVisibility::map_pages() const { return MapPagesOf(RelationGetNumberOf
 // Whether a page of the map has the bits of all its blocks set, and its LSN.  Setting bits
 // and the LSN is one step for who holds the lock.
 bool HeapVisibility::CheckMap(uint32 page, BlockNumber heap_blocks, XLogRecPtr* lsn) const {
+  CHECK_FOR_INTERRUPTS();
   Buffer buffer = InvalidBuffer;
   visibilitymap_get_status(heap_, page * kBlocksPerMapPage, &buffer);
   if (!BufferIsValid(buffer)) return false;

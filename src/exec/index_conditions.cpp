@@ -29,6 +29,12 @@ List* ConditionsOf(const Plan* plan) {
 }
 
 void IndexConditions::Init(Plan* plan, EState* estate, int eflags) {
+  if (IsA(plan, IndexScan)) {
+    IndexScan* unchecked = static_cast<IndexScan*>(palloc(sizeof(IndexScan)));
+    *unchecked = *castNode(IndexScan, plan);
+    unchecked->indexqualorig = NIL;
+    plan = &unchecked->scan.plan;
+  }
   state_ = ExecInitNode(plan, estate, eflags);
   heap_ = reinterpret_cast<const ScanState*>(state_)->ss_currentRelation;
   if (IsIndexOnly(plan)) {

@@ -23,7 +23,8 @@ List* ConditionsOf(const Plan* plan);
 
 class IndexConditions {
  public:
-  // Opens the index, unless only EXPLAINed.  `plan` is what IndexScanOf returned.
+  // Opens the index, unless only EXPLAINed.  `plan` is what IndexScanOf returned.  Its
+  // ConditionsOf, which only EXPLAIN wants, are not initialized.
   void Init(Plan* plan, EState* estate, int eflags);
   void End();
 

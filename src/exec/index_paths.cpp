@@ -1,6 +1,7 @@
 #include "exec/index_paths.h"
 
 #include "am/am.h"
+#include "exec/exec.h"
 
 extern "C" {
 #include "optimizer/paths.h"
@@ -17,6 +18,7 @@ bool HasIndexOfOurs(const RelOptInfo& rel) {
 
 List* CollectIndexPaths(PlannerInfo* root, RelOptInfo* rel) {
   // create_index_paths adds to the rel's lists, so it is given empty ones for the time being.
+  // Bitmaps, which may be cheaper, are not wanted, and cost the most to plan.
   List* const indexes = rel->indexlist;
   List* const paths = rel->pathlist;
   List* const partial_paths = rel->partial_pathlist;
@@ -25,6 +27,7 @@ List* CollectIndexPaths(PlannerInfo* root, RelOptInfo* rel) {
   ListCell* cell;
   foreach (cell, indexes)
     if (am::IsOurs(*lfirst_node(IndexOptInfo, cell))) ours = lappend(ours, lfirst(cell));
+  foreach (cell, ours) lfirst_node(IndexOptInfo, cell)->amhasgetbitmap = false;
   rel->indexlist = ours;
   rel->pathlist = NIL;
   rel->partial_pathlist = NIL;
@@ -37,54 +40,88 @@ List* CollectIndexPaths(PlannerInfo* root, RelOptInfo* rel) {
   rel->pathlist = paths;
   rel->partial_pathlist = partial_paths;
   rel->consider_parallel = consider_parallel;
+  foreach (cell, ours) lfirst_node(IndexOptInfo, cell)->amhasgetbitmap = true;
   return found;
 }
 
+// --- Paths of joins. ---
+
 namespace {
 
-struct KnownPaths {
-  RelOptInfo* rel;
+// Of one planning at a time in each of the memory contexts that planners work in; there may be
+// several, as planning one query may run another.  It lives in that context.
+struct Planning {
+  MemoryContext context;
+  const PlannerGlobal* planned;
   List* paths;
+  Planning* next;
 };
-// Of one planning, in its memory, which may be that of several; null when that is gone.
-MemoryContext planning;
-const PlannerGlobal* planned;
-List* known;
+Planning* plannings;
 
-extern "C" void omendb_planning_ends(void* context) {
-  if (planning == context) planning = nullptr;
+Planning* PlanningOf(const PlannerInfo* root) {
+  for (Planning* p = plannings; p != nullptr; p = p->next)
+    if (p->context == root->planner_cxt) return p;
+  return nullptr;
+}
+
+extern "C" void omendb_planning_ends(void* planning) {
+  Planning** at = &plannings;
+  while (*at != nullptr && *at != planning) at = &(*at)->next;
+  if (*at != nullptr) *at = (*at)->next;
+}
+
+Planning* BeginPlanning(const PlannerInfo* root) {
+  Planning* planning = static_cast<Planning*>(palloc0(sizeof *planning));
+  planning->context = root->planner_cxt;
+  planning->next = plannings;
+  MemoryContextCallback* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof *callback));
+  callback->func = omendb_planning_ends;
+  callback->arg = planning;
+  MemoryContextRegisterResetCallback(root->planner_cxt, callback);
+  plannings = planning;
+  return planning;
+}
+
+// Whether a path's conditions are whole ones of the query.  Those of arms of an OR are not: a
+// path for an arm is of use only together with others, in a bitmap.
+bool HasWholeConditions(const IndexPath& path) {
+  ListCell* cell;
+  foreach (cell, path.indexclauses) {
+    RestrictInfo* clause = lfirst_node(IndexClause, cell)->rinfo;
+    if (clause->parent_ec == nullptr && !list_member_ptr(path.path.param_info->ppi_clauses, clause) &&
+        !list_member_ptr(path.path.parent->baserestrictinfo, clause))
+      return false;
+  }
+  return true;
+}
+
+// Remembers a parameterized path: to plan them once more for joins would take as long as the
+// first time.  (add_path frees no IndexPath, as bitmaps may use those that it does not take.)
+void RememberPath(PlannerInfo* root, IndexPath* path) {
+  if (!enable_lookup_join || path->path.param_info == nullptr || ScanDirectionIsBackward(path->indexscandir)) return;
+  // GEQO works in a context that does not last; but a table's own paths are made before.
+  if (CurrentMemoryContext != root->planner_cxt || !HasWholeConditions(*path)) return;
+  Planning* planning = PlanningOf(root);
+  if (planning == nullptr) planning = BeginPlanning(root);
+  if (planning->planned != root->glob) {
+    planning->planned = root->glob;
+    planning->paths = NIL;
+  }
+  planning->paths = lappend(planning->paths, path);
 }
 
 }  // namespace
 
-const List* IndexPathsOf(PlannerInfo* root, RelOptInfo* rel) {
-  // Not the current context: GEQO throws that away after each join order it tries.
-  const MemoryContext context = root->planner_cxt;
-  const MemoryContext old_context = MemoryContextSwitchTo(context);
-  if (planning != context) {
-    MemoryContextCallback* callback = static_cast<MemoryContextCallback*>(palloc0(sizeof *callback));
-    callback->func = omendb_planning_ends;
-    callback->arg = context;
-    MemoryContextRegisterResetCallback(context, callback);
-    planning = context;
-    planned = nullptr;
-  }
-  if (planned != root->glob) {
-    planned = root->glob;
-    known = NIL;
-  }
+void RememberJoinPaths() { am::path_listener = RememberPath; }
+
+List* JoinPathsOf(const PlannerInfo* root, const RelOptInfo* rel) {
+  List* found = NIL;
+  const Planning* planning = PlanningOf(root);
+  if (planning == nullptr || planning->planned != root->glob) return NIL;
   ListCell* cell;
-  KnownPaths* found = nullptr;
-  foreach (cell, known)
-    if (static_cast<KnownPaths*>(lfirst(cell))->rel == rel) found = static_cast<KnownPaths*>(lfirst(cell));
-  if (found == nullptr) {
-    found = static_cast<KnownPaths*>(palloc(sizeof *found));
-    *found = {rel, CollectIndexPaths(root, rel)};
-    foreach (cell, found->paths) static_cast<Path*>(lfirst(cell))->parallel_safe = rel->consider_parallel;
-    known = lappend(known, found);
-  }
-  MemoryContextSwitchTo(old_context);
-  return found->paths;
+  foreach (cell, planning->paths)
+    if (lfirst_node(IndexPath, cell)->path.parent == rel) found = lappend(found, lfirst(cell));
+  return found;
 }
 
 }  // namespace omendb::exec

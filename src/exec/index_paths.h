@@ -16,8 +16,10 @@ bool HasIndexOfOurs(const RelOptInfo& rel);
 // index-only, parameterized ones too, whether or not they are among the rel's cheapest.
 List* CollectIndexPaths(PlannerInfo* root, RelOptInfo* rel);
 
-// The same, as safe for parallel plans as the table is, made once a table and planning.
-const List* IndexPathsOf(PlannerInfo* root, RelOptInfo* rel);
+// The parameterized ones of them, as PostgreSQL made them for the table, if RememberJoinPaths
+// was called when the library was loaded.
+List* JoinPathsOf(const PlannerInfo* root, const RelOptInfo* rel);
+void RememberJoinPaths();
 
 }  // namespace omendb::exec
 

@@ -9,6 +9,7 @@
 #include "exec/heap_rows.h"
 #include "exec/explain.h"
 #include "exec/lookup_join.h"
+#include "exec/row_columns.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -145,6 +146,7 @@ class LookupJoin {
   bool NextRow();
   void ShowOuter(uint32 row);
   bool Matches(InnerRows* rows, const tree::Lookup& lookup, uint32 entry);
+  void FormValues(const core::Entries& entries, uint32 entry, Datum* values, bool* nulls);
   void TellDead();
   bool NextEntriesOfRow();
   bool MatchesMore();
@@ -159,9 +161,21 @@ class LookupJoin {
   bool single_match_;
   bool index_only_;
   int outer_columns_;
-  int inner_columns_;      // that are needed
-  AttrNumber* attribute_;  // of the table, or of the index
-  int key_columns_;
+  int inner_columns_;           // that are needed
+  AttrNumber* attribute_;       // of the table, or of the index
+  RowColumns columns_;          // of the table
+  am::ReferenceRoom* room_;     // of each
+  MemoryContext inner_values_;  // of bytes columns of the current entry; null if there are none
+  // Of such a column, the value made last and the word that it was made of: entries of a key
+  // have the same ones, as a rule.  Only while has_formed_, as words are addresses.
+  struct Formed {
+    uint64 word;
+    Datum value;
+  };
+  Formed* formed_;
+  bool has_formed_;
+  int key_attributes_;  // whose values are looked for
+  int key_columns_;     // of the tree, that they take
   KeyValue* key_value_;
   ExprState* filter_;
   MemoryContext context_;        // of the node
@@ -237,9 +251,9 @@ void LookupJoin::Begin(CustomScanState* node, EState* estate, int eflags) {
 
   List* values = static_cast<List*>(lsecond(plan().custom_exprs));
   const List* types = static_cast<List*>(lthird(plan().custom_private));
-  key_columns_ = list_length(values);
-  key_value_ = static_cast<KeyValue*>(palloc(static_cast<Size>(key_columns_) * sizeof *key_value_));
-  for (int k = 0; k < key_columns_; k++) {
+  key_attributes_ = list_length(values);
+  key_value_ = static_cast<KeyValue*>(palloc(static_cast<Size>(key_attributes_) * sizeof *key_value_));
+  for (int k = 0; k < key_attributes_; k++) {
     Expr* value = static_cast<Expr*>(list_nth(values, k));
     key_value_[k] = {list_nth_oid(types, k), -1, nullptr};
     if (IsA(value, Var) && castNode(Var, value)->varno == INDEX_VAR)
@@ -260,8 +274,16 @@ void LookupJoin::BeginInner() {
   const MemoryContext old_context = MemoryContextSwitchTo(context_);
   batch_context_ = AllocSetContextCreate(context_, "omendb lookup join", ALLOCSET_DEFAULT_SIZES);
   am::MakeLayout(index_, &layout_);
+  key_columns_ = layout_.KeyColumnsOf(key_attributes_);
+  inner_values_ = nullptr;
+  if (layout_.shape.bytes_columns != 0)
+    inner_values_ = AllocSetContextCreate(context_, "omendb inner values", ALLOCSET_DEFAULT_SIZES);
+  room_ = static_cast<am::ReferenceRoom*>(palloc(static_cast<Size>(Max(inner_columns_, 1)) * sizeof *room_));
+  formed_ = static_cast<Formed*>(palloc(static_cast<Size>(Max(inner_columns_, 1)) * sizeof *formed_));
+  has_formed_ = false;
   lookup_.Init(tree::Index{index_, layout_.shape}, context_);
   rows_.Init(heap_, &node_->ss.ps, index_only_, context_);
+  if (!index_only_) columns_.Init(RelationGetDescr(heap_), attribute_, inner_columns_, node_->ss.ps.state);
   more_lookup_ = nullptr;
   may_kill_ = !TransactionStartedDuringRecovery();
   dead_count_ = 0;
@@ -298,9 +320,7 @@ tree::LookupMode LookupJoin::ModeOf(uint32 most) const {
   mode.heap = index_only_ ? heap_ : nullptr;
   for (int c = 0; c < inner_columns_ && index_only_; c++) {
     const int a = attribute_[c] - 1;
-    mode.wanted |= UINT64CONST(1) << layout_.ColumnOf(a);
-    if (a < layout_.key_columns() && layout_.key[a].residue >= 0)
-      mode.wanted |= UINT64CONST(1) << layout_.key[a].residue;
+    mode.wanted |= layout_.ColumnsOf(a);
   }
   mode.skip_killed = may_kill_;
   mode.most = most;
@@ -355,7 +375,7 @@ bool LookupJoin::MakeKey(uint32 row, uint64* key) {
   const Datum* values = values_ + row * static_cast<Size>(outer_columns_);
   const bool* nulls = nulls_ + row * static_cast<Size>(outer_columns_);
   bool shown = false;
-  for (int k = 0; k < key_columns_; k++) {
+  for (int k = 0; k < key_attributes_; k++) {
     Datum value;
     bool isnull;
     if (key_value_[k].outer_column >= 0) {
@@ -369,11 +389,10 @@ bool LookupJoin::MakeKey(uint32 row, uint64* key) {
       value = ExecEvalExprSwitchContext(key_value_[k].expr, context, &isnull);
     }
     if (isnull) return false;
-    const am::KeyColumn& column = layout_.key[k];
-    if (likely(key_value_[k].type == column.opcintype))
-      key[k] = column.Stored(am::OrdinalOfDatum(column.type, value).ordinal);
-    else if (!am::EqualPoint(column, key_value_[k].type, value, &key[k]))
-      return false;
+    const am::Attribute& attribute = layout_.attribute[k];
+    am::Value stored;
+    if (!am::EqualPoint(attribute, key_value_[k].type, value, &stored)) return false;
+    for (int w = 0; w < attribute.words; w++) *key++ = stored.word[w];
   }
   return true;
 }
@@ -395,7 +414,11 @@ bool LookupJoin::NextBatch() {
     if (StoreRow(slot, row) && MemoryContextMemAllocated(batch_context_, false) > limit) break;
   }
   for (uint32 row = 0; row < row_count_; row++) {
+    CHECK_FOR_INTERRUPTS();
+    // (Values of bytes columns stay as long as the batch.)
+    const MemoryContext old_context = MemoryContextSwitchTo(batch_context_);
     const bool has_key = MakeKey(row, keys_ + key_count_ * static_cast<Size>(key_columns_));
+    MemoryContextSwitchTo(old_context);
     key_of_row_[row] = has_key ? key_count_++ : kNoKey;
   }
   if (batch_size_ < kMostRows) batch_size_ *= 2;
@@ -411,6 +434,7 @@ bool LookupJoin::NextBatch() {
 // Reads the entries of the next keys.
 void LookupJoin::NextEntries() {
   lookup_.Read();
+  has_formed_ = false;
   rows_.Take(lookup_);
   pgstat_count_index_tuples(index_, lookup_.entries().count);
 }
@@ -440,6 +464,34 @@ void LookupJoin::HideInner() {
   for (int c = outer_columns_; c < slot->tts_tupleDescriptor->natts; c++) slot->tts_isnull[c] = true;
 }
 
+// The inner columns of an entry, by the index only.
+void LookupJoin::FormValues(const core::Entries& entries, uint32 entry, Datum* values, bool* nulls) {
+  const auto is_bytes = [this](int c) { return layout_.attribute[attribute_[c] - 1].is_bytes(); };
+  const auto word_of = [&](int c) {
+    const int column = layout_.ColumnOf(attribute_[c] - 1);
+    return entries.cls[column][entry] == core::kValue ? entries.value[column][entry] : 0;
+  };
+  const MemoryContext old_context = CurrentMemoryContext;
+  bool same = false;
+  if (inner_values_ != nullptr) {
+    same = has_formed_;
+    for (int c = 0; c < inner_columns_ && same; c++) same = !is_bytes(c) || formed_[c].word == word_of(c);
+    if (!same) MemoryContextReset(inner_values_);
+    MemoryContextSwitchTo(inner_values_);
+  }
+  for (int c = 0; c < inner_columns_; c++) {
+    if (same && is_bytes(c)) {
+      nulls[c] = formed_[c].word == 0;
+      values[c] = formed_[c].value;
+      continue;
+    }
+    values[c] = am::AttributeOf(layout_, entries, entry, attribute_[c] - 1, &nulls[c], &room_[c]);
+    if (is_bytes(c)) formed_[c] = {word_of(c), values[c]};
+  }
+  has_formed_ = true;
+  MemoryContextSwitchTo(old_context);
+}
+
 // Whether an entry is of a row that joins with the current one, whose columns then are beside its.
 bool LookupJoin::Matches(InnerRows* rows, const tree::Lookup& lookup, uint32 entry) {
   HeapTuple row = nullptr;
@@ -452,14 +504,13 @@ bool LookupJoin::Matches(InnerRows* rows, const tree::Lookup& lookup, uint32 ent
   Datum* values = slot->tts_values + outer_columns_;
   bool* nulls = slot->tts_isnull + outer_columns_;
   if (index_only_) {
-    for (int c = 0; c < inner_columns_; c++)
-      values[c] = am::AttributeOf(layout_, lookup.entries(), entry, attribute_[c] - 1, &nulls[c]);
+    FormValues(lookup.entries(), entry, values, nulls);
   } else {
     pgstat_count_heap_fetch(index_);
-    for (int c = 0; c < inner_columns_; c++)
-      values[c] = heap_getattr(row, attribute_[c], RelationGetDescr(heap_), &nulls[c]);
+    columns_.Get(row, values, nulls);
   }
   if (filter_ == nullptr) return true;
+  CHECK_FOR_INTERRUPTS();
   ExprContext* context = node_->ss.ps.ps_ExprContext;
   ResetExprContext(context);
   if (ExecQual(filter_, context)) return true;
@@ -519,6 +570,7 @@ bool LookupJoin::MatchesMore() {
   }
   more_lookup_->Start(keys_ + key_ * static_cast<Size>(key_columns_), 1);
   while (more_lookup_->Read()) {
+    has_formed_ = false;
     more_rows_->Take(*more_lookup_);
     const uint32 count = more_lookup_->entries().count;
     pgstat_count_index_tuples(index_, count);
@@ -533,6 +585,7 @@ TupleTableSlot* LookupJoin::Emit() {
   ExprContext* context = node_->ss.ps.ps_ExprContext;
   ResetExprContext(context);
   if (node_->ss.ps.qual != nullptr && !ExecQual(node_->ss.ps.qual, context)) {
+    CHECK_FOR_INTERRUPTS();
     InstrCountFiltered1(&node_->ss.ps, 1);
     return nullptr;
   }

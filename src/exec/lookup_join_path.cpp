@@ -113,12 +113,18 @@ Cost PagesCost(double fetched, double pages, double random_cost, double sequenti
   return fetched * (random_cost - (random_cost - sequential_cost) * sqrt(Min(fetched / Max(pages, 1.0), 1.0)));
 }
 
-void SetCost(PlannerInfo* root, const NestPath& loop, CustomPath* path) {
-  const Path& outer = *loop.jpath.outerjoinpath;
+// What so many lookups cost, with what comes of them, but for the outer side's rows: the same
+// for all paths by which these can come.
+struct LookupsCost {
+  double lookups = -1;
+  Cost run;
+  Cost saved_by_scans;  // if each were an Omendb Scan in a nested loop
+};
+
+LookupsCost CostOfLookups(PlannerInfo* root, const NestPath& loop, double lookups) {
   const IndexPath& inner = *castNode(IndexPath, loop.jpath.innerjoinpath);
   const IndexOptInfo& index = *inner.indexinfo;
   const RelOptInfo& table = *inner.path.parent;
-  const double lookups = Max(outer.rows, 1.0);
   // What comes of one: entries, and rows that pass all that is asked of the table alone.
   double entries = Max(inner.indexselectivity * table.tuples, 0.0), rows = Max(inner.path.rows, 0.0);
   if (loop.jpath.inner_unique || loop.jpath.jointype == JOIN_SEMI || loop.jpath.jointype == JOIN_ANTI) {
@@ -145,23 +151,37 @@ void SetCost(PlannerInfo* root, const NestPath& loop, CustomPath* path) {
   cost_qual_eval(&join, loop.jpath.joinrestrictinfo, root);
 
   const Path& nested = loop.jpath.path;
-  Cost startup = nested.startup_cost, total = nested.total_cost;
-  if (!enable_nestloop) {
-    startup -= disable_cost;
-    total -= disable_cost;
-  }
-  Cost run = outer.total_cost - outer.startup_cost;
-  run += PagesCost(index_pages, index.pages, random_cost, sequential_cost);
+  Cost run = PagesCost(index_pages, index.pages, random_cost, sequential_cost);
   run += PagesCost(table_pages, table.pages, random_cost, sequential_cost);
   run += lookups * kLookupOperators * cpu_operator_cost;
   run +=
       lookups * entries * (cpu_index_tuple_cost + cpu_tuple_cost + table.baserestrictcost.per_tuple + filter.per_tuple);
   run += lookups * rows * (cpu_tuple_cost + join.per_tuple);
   run += nested.pathtarget->cost.per_tuple * nested.rows;
+  return {lookups, run, lookups * Max(SavedByScan(entries), 0.0)};
+}
+
+double LookupsOf(const Path& outer) { return Max(outer.rows, 1.0); }
+
+// With such an outer side, if the nested loop runs for `nested_run`: never as much as one by one,
+// by whichever node.
+Cost RunCost(const Path& outer, const LookupsCost& lookups, Cost nested_run) {
+  return Min(outer.total_cost - outer.startup_cost + lookups.run, (nested_run - lookups.saved_by_scans) * 0.9);
+}
+
+void SetCost(PlannerInfo* root, const NestPath& loop, LookupsCost* lookups, CustomPath* path) {
+  const Path& outer = *loop.jpath.outerjoinpath;
+  if (lookups->lookups != LookupsOf(outer)) *lookups = CostOfLookups(root, loop, LookupsOf(outer));
+  const Path& nested = loop.jpath.path;
+  Cost startup = nested.startup_cost, total = nested.total_cost;
+  if (!enable_nestloop) {
+    startup -= disable_cost;
+    total -= disable_cost;
+  }
   path->path.startup_cost = startup;
-  // Never as much as one by one; and what is disabled stays so.
-  path->path.total_cost = startup + Min(run, (total - startup) * 0.9);
-  if (inner.path.total_cost >= disable_cost) path->path.total_cost = total;
+  path->path.total_cost = startup + RunCost(outer, *lookups, total - startup);
+  // What is disabled stays so.
+  if (loop.jpath.innerjoinpath->total_cost >= disable_cost) path->path.total_cost = total;
 }
 
 // --- Paths. ---
@@ -174,12 +194,31 @@ Plan* omendb_plan_lookup_join(PlannerInfo* root, RelOptInfo* rel, CustomPath* pa
 const CustomPathMethods path_methods = {kLookupJoinName, omendb_plan_lookup_join, nullptr};
 const CustomScanMethods scan_methods = {kLookupJoinName, CreateLookupJoinState};
 
-// The path that replaces a nested loop, or null if that could not be the cheapest.
-CustomPath* MakePath(PlannerInfo* root, RelOptInfo* join, Path* outer, IndexPath* inner, JoinType type,
-                     JoinPathExtraData* extra) {
+// Joins of an outer rel's paths with one way to look up rows.
+struct LookupPaths {
+  PlannerInfo* root;
+  RelOptInfo* join;
+  IndexPath* inner;
+  JoinType type;
+  JoinPathExtraData* extra;
+  LookupsCost lookups;
+
+  // Adds the path that replaces a nested loop, unless that could not be among the cheapest.
+  void Add(Path* outer, bool partial);
+};
+
+void LookupPaths::Add(Path* outer, bool partial) {
   JoinCostWorkspace workspace;
   initial_cost_nestloop(root, &workspace, type, outer, &inner->path, extra);
   List* pathkeys = build_join_pathkeys(root, join, type, outer->pathkeys);
+  if (lookups.lookups == LookupsOf(*outer)) {
+    // Of the nested loop's cost this is a part.
+    const Cost startup = workspace.startup_cost;
+    const Cost total = startup + RunCost(*outer, lookups, workspace.total_cost - startup);
+    if (partial ? !add_partial_path_precheck(join, total, pathkeys)
+                : !add_path_precheck(join, startup, total, pathkeys, nullptr))
+      return;
+  }
   NestPath* loop = create_nestloop_path(root, join, type, &workspace, extra, outer, &inner->path, extra->restrictlist,
                                         pathkeys, nullptr);
   CustomPath* path = makeNode(CustomPath);
@@ -190,8 +229,11 @@ CustomPath* MakePath(PlannerInfo* root, RelOptInfo* join, Path* outer, IndexPath
   path->custom_paths = list_make2(outer, inner);
   path->custom_private = list_make1(loop);
   path->methods = &path_methods;
-  SetCost(root, *loop, path);
-  return path;
+  SetCost(root, *loop, &lookups, path);
+  if (partial)
+    add_partial_path(join, &path->path);
+  else
+    add_path(join, &path->path);
 }
 
 }  // namespace
@@ -213,7 +255,7 @@ void AddLookupJoinPaths(PlannerInfo* root, RelOptInfo* join, RelOptInfo* outer, 
   JoinPathExtraData copy = extra;
   const Relids outer_relids = outer->top_parent_relids != nullptr ? outer->top_parent_relids : outer->relids;
   ListCell* inner_cell;
-  foreach (inner_cell, IndexPathsOf(root, inner)) {
+  foreach (inner_cell, JoinPathsOf(root, inner)) {
     IndexPath* index = lfirst_node(IndexPath, inner_cell);
     const Relids required = PATH_REQ_OUTER(&index->path);
     if (required == nullptr || !bms_is_subset(required, outer_relids)) continue;
@@ -222,25 +264,26 @@ void AddLookupJoinPaths(PlannerInfo* root, RelOptInfo* join, RelOptInfo* outer, 
       index = reinterpret_cast<IndexPath*>(reparameterize_path_by_child(root, &index->path, outer));
       if (index == nullptr) continue;
     }
+    LookupPaths paths = {root, join, index, type, &copy, {}};
     if (unique_outer) {
       Path* unique = reinterpret_cast<Path*>(
           create_unique_path(root, outer, outer->cheapest_total_path, const_cast<SpecialJoinInfo*>(extra.sjinfo)));
-      if (unique != nullptr && PATH_REQ_OUTER(unique) == nullptr)
-        add_path(join, &MakePath(root, join, unique, index, type, &copy)->path);
+      if (unique != nullptr && PATH_REQ_OUTER(unique) == nullptr) paths.Add(unique, false);
       continue;
     }
     foreach (cell, outer->pathlist) {
       Path* outer_path = static_cast<Path*>(lfirst(cell));
-      if (PATH_REQ_OUTER(outer_path) == nullptr)
-        add_path(join, &MakePath(root, join, outer_path, index, type, &copy)->path);
+      if (PATH_REQ_OUTER(outer_path) == nullptr) paths.Add(outer_path, false);
     }
     if (!join->consider_parallel || !index->path.parallel_safe) continue;
-    foreach (cell, outer->partial_pathlist)
-      add_partial_path(join, &MakePath(root, join, static_cast<Path*>(lfirst(cell)), index, type, &copy)->path);
+    foreach (cell, outer->partial_pathlist) paths.Add(static_cast<Path*>(lfirst(cell)), true);
   }
 }
 
-void RegisterLookupJoin() { RegisterCustomScanMethods(&scan_methods); }
+void RegisterLookupJoin() {
+  RegisterCustomScanMethods(&scan_methods);
+  RememberJoinPaths();
+}
 
 // --- The plan. ---
 

@@ -10,9 +10,15 @@ extern "C" {
 
 namespace omendb::exec {
 
+// index_info.cpp: what the planner believes of the table's indexes.
+void RegisterIndexInfo();
+void DescribeIndexes(RelOptInfo* rel);
+
 // scan_path.cpp
 void RegisterScan();
 void AddScanPaths(PlannerInfo* root, RelOptInfo* rel, RangeTblEntry* rte);
+// What an Omendb Scan that returns so many rows costs less than an IndexScan.
+Cost SavedByScan(double rows);
 
 // lookup_join_path.cpp
 void RegisterLookupJoin();

@@ -7,6 +7,8 @@
 
 #include "exec/explain.h"
 #include "exec/index_conditions.h"
+#include "exec/row_columns.h"
+#include "exec/row_comparisons.h"
 #include "exec/scan_node.h"
 
 #include "pg/guard.h"
@@ -39,10 +41,12 @@ struct ScanNode {
   void Begin(EState* estate, int eflags);
   void End();
   void Rescan();
-  TupleTableSlot* Next();
+  TupleTableSlot* Execute();
   void Explain(List* ancestors, ExplainState* explain);
 
+  void InitColumns(EState* estate);
   void Start();
+  TupleTableSlot* Next();
   bool HasEntries() const { return chunks_ == Chunks::kCurrent && taken_ < scan_->entries().count; }
   bool NextChunk();
   bool NextBatch();
@@ -53,16 +57,21 @@ struct ScanNode {
   }
   TupleTableSlot* StoreRow(HeapTuple row);
   TupleTableSlot* StoreEntry(uint32 position);
+  TupleTableSlot* EmptySlot();
+  TupleTableSlot* FillSlot(const ItemPointerData& tid);
   bool IsAllVisible(Tid tid);
 
   CustomScan* plan() const { return castNode(CustomScan, css.ss.ps.plan); }
   Plan* index_scan() const { return static_cast<Plan*>(linitial(plan()->custom_plans)); }
 
   IndexConditions conditions_;
+  RowComparisons row_comparisons_;
   bool index_only_;
   Direction direction_;
   am::Scan* scan_;  // when the first row is asked for
   HeapRows rows_;
+  bool whole_rows_;     // the slot takes rows as they are stored
+  RowColumns columns_;  // otherwise, unless index only
   bool started_;
   bool conditions_evaluated_;
 
@@ -85,16 +94,27 @@ struct ScanNode {
 
   // From here on not zeroed when the node is made.
   Tid tids_[kLargestBatch];
-  bool visible_[kLargestBatch];  // index only: whether an entry's row is visible
+  bool visible_[kLargestBatch];             // index only: whether an entry's row is visible
+  am::ReferenceRoom room_[INDEX_MAX_KEYS];  // of the values of the row returned last
 };
 
 static_assert(std::is_trivially_destructible_v<ScanNode>);
+
+// Only after a row lock, which the planner keeps the node out of.
+void CheckNoSubstitute(const EState& estate, const Plan* plan) {
+  const EPQState* recheck = estate.es_epq_active;
+  if (likely(recheck == nullptr)) return;
+  const Index table = reinterpret_cast<const Scan*>(plan)->scanrelid - 1;
+  if (recheck->relsubs_slot[table] != nullptr || recheck->relsubs_rowmark[table] != nullptr)
+    elog(ERROR, "EvalPlanQual is not supported in Omendb Scan");
+}
 
 void ScanNode::Begin(EState* estate, int eflags) {
   Plan* child = index_scan();
   index_only_ = IsIndexOnly(child);
   direction_ = ScanDirectionIsBackward(DirectionOf(child)) ? Direction::kBackward : Direction::kForward;
   conditions_.Init(child, estate, eflags);
+  row_comparisons_.Init(plan()->custom_exprs, plan()->custom_private, &css.ss.ps);
   visibility_map_ = InvalidBuffer;
   if (index_only_) {
     Bitmapset* attributes = nullptr;
@@ -105,15 +125,28 @@ void ScanNode::Begin(EState* estate, int eflags) {
       slot->tts_isnull[a] = true;
       if (bms_is_member(a + 1 - FirstLowInvalidHeapAttributeNumber, attributes)) wanted_[wanted_count_++] = a;
     }
+  } else if (plan()->custom_scan_tlist != NIL) {
+    InitColumns(estate);
   } else {
+    whole_rows_ = true;
     // Rows are copies, which a slot need neither own nor pin.
     ExecInitScanTupleSlot(estate, &css.ss, RelationGetDescr(css.ss.ss_currentRelation), &TTSOpsHeapTuple);
-    css.ss.ss_ScanTupleSlot->tts_tableOid = RelationGetRelid(css.ss.ss_currentRelation);
     ExecAssignScanProjectionInfo(&css.ss);
     css.ss.ps.qual = ExecInitQual(plan()->scan.plan.qual, &css.ss.ps);
   }
+  css.ss.ss_ScanTupleSlot->tts_tableOid = RelationGetRelid(css.ss.ss_currentRelation);
   if (eflags & EXEC_FLAG_EXPLAIN_ONLY) return;
   rows_.Init(css.ss.ss_currentRelation, estate->es_snapshot, estate->es_query_cxt);
+}
+
+void ScanNode::InitColumns(EState* estate) {
+  const List* tlist = plan()->custom_scan_tlist;
+  AttrNumber* attributes = static_cast<AttrNumber*>(palloc(static_cast<Size>(list_length(tlist)) * sizeof(AttrNumber)));
+  int count = 0;
+  ListCell* cell;
+  foreach (cell, tlist) attributes[count++] = castNode(Var, lfirst_node(TargetEntry, cell)->expr)->varattno;
+  columns_.Init(RelationGetDescr(css.ss.ss_currentRelation), attributes, count, estate);
+  pfree(attributes);
 }
 
 void ScanNode::End() {
@@ -141,11 +174,12 @@ void ScanNode::Start() {
   if (!conditions_evaluated_) conditions_.Evaluate(nullptr);
   am::FlushInserts(index);
   EState* estate = css.ss.ps.state;
+  CheckNoSubstitute(*estate, css.ss.ps.plan);
   if (scan_ == nullptr)
     scan_ = new (MemoryContextAlloc(estate->es_query_cxt, sizeof(am::Scan))) am::Scan(index, estate->es_query_cxt);
   am::ScanRequest request;
-  request.keys = conditions_.keys();
   request.key_count = conditions_.key_count();
+  request.keys = row_comparisons_.AddTo(conditions_.keys(), &request.key_count);
   request.snapshot = estate->es_snapshot;
   request.index_only = index_only_;
   request.columns = 0;
@@ -253,20 +287,46 @@ bool ScanNode::NextBatch() {
   return true;
 }
 
+// A slot that its reader has materialized owns memory.
+TupleTableSlot* ScanNode::EmptySlot() {
+  TupleTableSlot* slot = css.ss.ss_ScanTupleSlot;
+  if (unlikely(TTS_SHOULDFREE(slot))) ExecClearTuple(slot);
+  return slot;
+}
+
+// As ExecStoreVirtualTuple.  WHERE CURRENT OF asks a slot for its TID.
+TupleTableSlot* ScanNode::FillSlot(const ItemPointerData& tid) {
+  TupleTableSlot* slot = css.ss.ss_ScanTupleSlot;
+  slot->tts_flags &= static_cast<uint16>(~TTS_FLAG_EMPTY);
+  slot->tts_nvalid = static_cast<AttrNumber>(slot->tts_tupleDescriptor->natts);
+  slot->tts_tid = tid;
+  return slot;
+}
+
 TupleTableSlot* ScanNode::StoreRow(HeapTuple row) {
   pgstat_count_heap_fetch(conditions_.index());
-  return ExecStoreHeapTuple(row, css.ss.ss_ScanTupleSlot, false);
+  if (whole_rows_) return ExecStoreHeapTuple(row, css.ss.ss_ScanTupleSlot, false);
+  const TupleTableSlot* slot = EmptySlot();
+  columns_.Get(row, slot->tts_values, slot->tts_isnull);
+  return FillSlot(row->t_self);
 }
 
 TupleTableSlot* ScanNode::StoreEntry(uint32 position) {
-  TupleTableSlot* slot = css.ss.ss_ScanTupleSlot;
+  const TupleTableSlot* slot = EmptySlot();
   const am::Layout& layout = scan_->layout();
-  ExecClearTuple(slot);
+  // Where values of bytes columns are until the next row.
+  if (unlikely(layout.shape.bytes_columns != 0)) ResetExprContext(css.ss.ps.ps_ExprContext);
+  const MemoryContext old_context = MemoryContextSwitchTo(css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
   for (int w = 0; w < wanted_count_; w++) {
     const int a = wanted_[w];
-    slot->tts_values[a] = am::AttributeOf(layout, scan_->entries(), position, a, &slot->tts_isnull[a]);
+    slot->tts_values[a] = am::AttributeOf(layout, scan_->entries(), position, a, &slot->tts_isnull[a], &room_[a]);
   }
-  return ExecStoreVirtualTuple(slot);
+  MemoryContextSwitchTo(old_context);
+  const Tid tid = scan_->entries().tid[position];
+  ItemPointerData pointer;
+  ItemPointerSet(&pointer, static_cast<BlockNumber>(core::TidBlock(tid)),
+                 static_cast<OffsetNumber>(core::TidOffset(tid)));
+  return FillSlot(pointer);
 }
 
 TupleTableSlot* ScanNode::Next() {
@@ -285,9 +345,25 @@ TupleTableSlot* ScanNode::Next() {
   }
 }
 
+// As ExecScan, less what it does for EvalPlanQual.
+TupleTableSlot* ScanNode::Execute() {
+  ExprState* const qual = css.ss.ps.qual;
+  ProjectionInfo* const projection = css.ss.ps.ps_ProjInfo;
+  if (qual == nullptr && projection == nullptr) return Next();
+  ExprContext* const context = css.ss.ps.ps_ExprContext;
+  for (;;) {
+    ResetExprContext(context);
+    TupleTableSlot* slot = Next();
+    if (TupIsNull(slot)) return projection != nullptr ? ExecClearTuple(projection->pi_state.resultslot) : slot;
+    context->ecxt_scantuple = slot;
+    if (qual == nullptr || ExecQual(qual, context)) return projection != nullptr ? ExecProject(projection) : slot;
+    InstrCountFiltered1(&css.ss, 1);
+  }
+}
+
 void ScanNode::Explain(List* ancestors, ExplainState* explain) {
   ShowIndex(IndexOf(index_scan()), explain);
-  ShowConditions("Index Cond", index_only_ ? ConditionsOf(index_scan()) : plan()->custom_exprs, css.ss.ps.plan,
+  ShowConditions("Index Cond", list_concat_copy(ConditionsOf(index_scan()), plan()->custom_exprs), css.ss.ps.plan,
                  ancestors, explain);
   if (!explain->analyze) return;
   if (index_only_) ExplainPropertyUInteger("Heap Fetches", nullptr, heap_fetches_, explain);
@@ -304,17 +380,8 @@ void omendb_begin_scan(CustomScanState* state, EState* estate, int eflags) {
   pg::Guarded([&] { NodeOf(state)->Begin(estate, eflags); });
 }
 
-// ExecScan asks for rows one by one, and evaluates qualifications and target list.
-TupleTableSlot* omendb_next_row(ScanState* state) { return reinterpret_cast<ScanNode*>(state)->Next(); }
-
-// Only after a row lock, which the planner keeps the node out of.
-bool omendb_recheck_row(ScanState*, TupleTableSlot*) {
-  elog(ERROR, "EvalPlanQual is not supported in Omendb Scan");
-  return false;
-}
-
 TupleTableSlot* omendb_exec_scan(CustomScanState* state) {
-  return pg::Guarded([&] { return ExecScan(&state->ss, omendb_next_row, omendb_recheck_row); });
+  return pg::Guarded([&] { return NodeOf(state)->Execute(); });
 }
 
 void omendb_end_scan(CustomScanState* state) {

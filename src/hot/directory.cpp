@@ -8,6 +8,7 @@
 
 extern "C" {
 #include "access/xact.h"
+#include "executor/instrument.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
@@ -23,6 +24,9 @@ namespace {
 // lost that often.
 constexpr uint64 kFencesPerMiss = 8;
 constexpr uint64 kLeastMisses = 4;
+// A search without a table that had to wait for the disk counts for so many: it took longer, and
+// with a table leaves can be asked for ahead.
+constexpr uint64 kMissesPerRead = 16;
 // One that fails, or finds no room, is not tried again soon.
 constexpr uint64 kBackOff = 16;
 // A table above the leaves costs a page more than it need; that is part of a miss.
@@ -45,6 +49,7 @@ struct Use {
   const Table* table;  // null if nothing is protected
   uint64 version;
   uint32 pending[kOutcomes];
+  uint32 pending_cold[kColdOutcomes];
   TimestampTz flushed;
 };
 
@@ -57,6 +62,7 @@ bool any_in_use;
 bool registered;
 Slot* claimed;
 uint64 claimed_misses;  // that the build had to wait for
+int64 counted_reads;    // pages that this process had read when it last counted a miss
 
 core::HazardLines* MyHazards(const Region& region) {
   return &region.hazards[region.lock != nullptr ? MyProc->pgprocno : 0];
@@ -72,6 +78,10 @@ void Flush(Use* use) {
     if (use->pending[o] != 0 && same) use->slot->outcomes[o].fetch_add(use->pending[o], std::memory_order_relaxed);
     sum += use->pending[o];
     use->pending[o] = 0;
+  }
+  for (int o = 0; o < kColdOutcomes; o++) {
+    if (same) use->slot->cold[o].fetch_add(use->pending_cold[o], std::memory_order_relaxed);
+    use->pending_cold[o] = 0;
   }
   use->flushed = GetCurrentTimestamp();
   if (sum == 0 || !same) return;
@@ -212,6 +222,7 @@ void ResetSlot(Slot* slot, const pg::FileNode& node) {
   slot->last_used.store(GetCurrentTimestamp());
   slot->rebuilds.store(0);
   for (std::atomic<uint64>& outcome : slot->outcomes) outcome.store(0);
+  for (std::atomic<uint64>& outcome : slot->cold) outcome.store(0);
   slot->rebuilder.store(0);
   slot->chosen_model = kAutoModel;
   slot->chosen_count = 0;
@@ -305,8 +316,8 @@ pg_noinline const Table* Acquire(Handle* handle, const pg::FileNode& node) {
 
 bool IsRouted(Relation rel) { return enable_hot_index && !RELATION_IS_LOCAL(rel) && GetRegion() != nullptr; }
 
-bool Lookup(Handle* handle, const pg::FileNode& node, const core::Bound& bound, core::Direction direction,
-            Guess* guess) {
+bool Lookup(Handle* handle, const pg::FileNode& node, const core::Shape& shape, const core::Bound& bound,
+            core::Direction direction, Guess* guess) {
   const Use& use = uses[handle->use];
   const Table* table = use.table;
   if (unlikely(table == nullptr || use.slot != handle->slot ||
@@ -316,7 +327,7 @@ bool Lookup(Handle* handle, const pg::FileNode& node, const core::Bound& bound, 
   }
   guess->table = table;
   guess->protection = protections;
-  guess->position = table->Find(bound, direction, &guess->prefix);
+  guess->position = table->Find(bound, direction, shape, &guess->prefix);
   guess->level = table->level;
   const Target target = table->targets()[guess->position].load(std::memory_order_relaxed);
   guess->block = TargetBlock(target);
@@ -333,6 +344,18 @@ void PrefetchWords(const Guess& guess, const char* page) {
   const Table& table = *guess.table;
   if (guess.position + 1 >= table.count) return;
   const PageLayout layout = table.layouts()[guess.position].load(std::memory_order_relaxed);
+  if (table.map.begins_with_bytes()) {
+    // Where a search goes is not known; it halves, so of many lines some will do.
+    constexpr int kMostLines = 8;
+    const auto prefetch_all = [page](int first, int lines) {
+      const int step = (lines + kMostLines - 1) / kMostLines;
+      for (int line = 0; line < lines; line += step)
+        core::Prefetch(page + (first + line) * static_cast<int>(core::kCacheLine));
+    };
+    prefetch_all(layout.key_line, layout.key_lines);
+    prefetch_all(layout.tid_line, layout.tid_lines);
+    return;
+  }
   const uint64* keys = &table.keys()[guess.position];
   if (guess.prefix < keys[0] || guess.prefix >= keys[1]) return;
   const float share = static_cast<float>(guess.prefix - keys[0]) / static_cast<float>(keys[1] - keys[0]);
@@ -358,7 +381,10 @@ void RememberLastPage(const Guess& guess, BlockNumber block, Buffer buffer) {
 void Count(Handle* handle, Outcome outcome, uint32 lookups) {
   if (unlikely(handle->slot == nullptr)) return;
   if (unlikely(outcome != Outcome::kHit)) {
-    handle->slot->misses.fetch_add(1, std::memory_order_relaxed);
+    const int64 reads = pgBufferUsage.shared_blks_read;
+    const bool waited = outcome == Outcome::kNoTable && reads != counted_reads;
+    counted_reads = reads;
+    handle->slot->misses.fetch_add(waited ? kMissesPerRead : 1, std::memory_order_relaxed);
     handle->rebuild_due = HasEnoughMisses(*handle->slot);
   }
   Use& use = uses[handle->use];
@@ -366,6 +392,12 @@ void Count(Handle* handle, Outcome outcome, uint32 lookups) {
   uint32& pending = use.pending[static_cast<int>(outcome)];
   pending += lookups;
   if (unlikely(pending >= kMostPending)) Flush(&use);
+}
+
+void CountCold(Handle* handle, ColdOutcome outcome) {
+  if (handle->slot == nullptr) return;
+  Use& use = uses[handle->use];
+  if (use.slot == handle->slot) use.pending_cold[static_cast<int>(outcome)]++;
 }
 
 bool ClaimRebuild(Handle* handle, BlockNumber blocks) {
@@ -400,6 +432,7 @@ bool Publish(const Handle& handle, const pg::FileNode& node, const core::Entries
                         fences.count / 2 < slot->chosen_count && slot->chosen_count / 2 < fences.count;
   TableParts parts;
   PrepareTable(fences, measured ? slot->chosen_model : model, &parts);
+  if (parts.bytes > PG_UINT32_MAX) return false;  // its offsets have 32 bits
   const uint32 pages = static_cast<uint32>((parts.bytes + FPM_PAGE_SIZE - 1) / FPM_PAGE_SIZE);
 
   uint64 version;
@@ -447,6 +480,7 @@ bool Describe(const pg::FileNode& node, Description* description) {
   if (entry != nullptr) {
     const Slot& slot = region->slots[entry->slot];
     for (int o = 0; o < kOutcomes; o++) description->outcomes[o] = slot.outcomes[o].load();
+    for (int o = 0; o < kColdOutcomes; o++) description->cold[o] = slot.cold[o].load();
     description->rebuilds = slot.rebuilds.load();
     description->has_table = HasTable(slot);
     if (description->has_table) {

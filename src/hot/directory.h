@@ -29,6 +29,13 @@ enum class Outcome : uint8 {
 };
 inline constexpr int kOutcomes = 4;
 
+// Where a leaf was that is in a segment.
+enum class ColdOutcome : uint8 {
+  kHit,   // in memory
+  kRead,  // it was read from its segment
+};
+inline constexpr int kColdOutcomes = 2;
+
 // An index's place in the directory.
 struct alignas(PG_CACHE_LINE_SIZE) Slot {
   // Read by every lookup; written when a table is published or evicted.
@@ -42,6 +49,7 @@ struct alignas(PG_CACHE_LINE_SIZE) Slot {
   std::atomic<int64> last_used{0};
   std::atomic<uint64> outcomes[kOutcomes] = {};
   std::atomic<uint64> rebuilds{0};
+  std::atomic<uint64> cold[kColdOutcomes] = {};
 
   // Under the region's lock.
   pg::FileNode node = {};
@@ -73,8 +81,8 @@ struct Guess {
 bool IsRouted(Relation rel);
 
 // False if there is no table.  The guess holds until the next call; later, if IsProtected.
-bool Lookup(Handle* handle, const pg::FileNode& node, const core::Bound& bound, core::Direction direction,
-            Guess* guess);
+bool Lookup(Handle* handle, const pg::FileNode& node, const core::Shape& shape, const core::Bound& bound,
+            core::Direction direction, Guess* guess);
 
 // Whether the table of a guess is still protected: whoever makes several guesses asks
 // before it gives one to any function below.  Block and buffer are hints in any case.
@@ -110,6 +118,9 @@ inline void RememberLayout(const Guess& guess, PageLayout layout) {
 // Counts what became of a lookup, or of several that went well.
 void Count(Handle* handle, Outcome outcome, uint32 lookups = 1);
 
+// Counts a leaf that was in a segment.
+void CountCold(Handle* handle, ColdOutcome outcome);
+
 // Whether a new table may pay for itself; a lookup or Count said so.
 inline bool IsRebuildDue(const Handle& handle) { return handle.rebuild_due; }
 // Claims the building of a table for this process, if it pays for an index of this many
@@ -128,6 +139,7 @@ struct Description {
   Size bytes;
   uint64 outcomes[kOutcomes];
   uint64 rebuilds;
+  uint64 cold[kColdOutcomes];
 };
 bool Describe(const pg::FileNode& node, Description* description);
 

@@ -35,6 +35,8 @@ void PrepareTable(const core::Entries& fences, int model, TableParts* parts) {
   }
   parts->bytes = sizeof(Table) + 2 * CacheLines(fences.count * sizeof(uint64)) +
                  CacheLines(fences.count * sizeof(PageLayout)) + parts->model->bytes;
+  parts->fence_bytes = parts->map.needs_fences() ? core::StoredFencesBytes(fences) : 0;
+  parts->bytes += CacheLines(parts->fence_bytes);
 }
 
 Table* WriteTable(const TableParts& parts, const core::Entries& fences, const pg::FileNode& node, uint32 level,
@@ -58,6 +60,11 @@ Table* WriteTable(const TableParts& parts, const core::Entries& fences, const pg
     new (&table->layouts()[i]) std::atomic<PageLayout>(PageLayout{});
   }
   memcpy(bytes + table->model_offset, parts.model, parts.model->bytes);
+  table->fences_offset = 0;
+  if (parts.fence_bytes > 0) {
+    table->fences_offset = table->model_offset + static_cast<uint32>(CacheLines(parts.model->bytes));
+    core::WriteStoredFences(fences, reinterpret_cast<uint8_t*>(bytes + table->fences_offset));
+  }
   return table;
 }
 

@@ -10,6 +10,8 @@
 //   | layouts    4 bytes a page: where its words are       |
 //   +------------------------------------------------------+ model_offset
 //   | model                                                |   core/fence_model.h
+//   +------------------------------------------------------+ fences_offset, if there are any
+//   | fences     where prefixes do not say enough          |   core/stored_fences.h
 //   +------------------------------------------------------+
 //
 // Once published it never changes, but for targets and layouts: whoever finds a page
@@ -21,6 +23,7 @@
 
 #include "core/fence_key.h"
 #include "core/fence_model.h"
+#include "core/stored_fences.h"
 
 #include "pg/compat.h"
 
@@ -42,7 +45,8 @@ inline Buffer TargetBuffer(Target target) { return static_cast<Buffer>(target & 
 
 // Where on a page the packed words of the first key column and of the TIDs are, in
 // cache lines: what a lookup will read there can be fetched while the page itself is
-// still on its way.  All zeros: not known.
+// still on its way.  All zeros: not known.  Where the first column is a bytes column, what
+// is searched of its dictionary, and the values of fences.
 struct PageLayout {
   uint8 key_line, key_lines;
   uint8 tid_line, tid_lines;
@@ -54,7 +58,8 @@ struct alignas(64) Table {
   uint32 level;  // of the pages
   uint32 count;
   uint32 keys_offset, targets_offset, layouts_offset, model_offset;
-  uint32 pages;  // of the region
+  uint32 fences_offset;  // 0: none
+  uint32 pages;          // of the region
   TimestampTz built;
   core::FenceKeyMap map;
 
@@ -69,8 +74,15 @@ struct alignas(64) Table {
 
   // The position of the page where a search for the bound probably begins, and the
   // bound's prefix.
-  uint32 Find(const core::Bound& bound, core::Direction direction, uint64_t* prefix) const {
-    if (count == 1 || !map.RankOf(bound, direction, prefix)) {
+  uint32 Find(const core::Bound& bound, core::Direction direction, const core::Shape& shape, uint64_t* prefix) const {
+    if (fences_offset != 0) {
+      // (Forward: the fences themselves say what a prefix cannot.)
+      map.RankOf(bound, core::Direction::kForward, shape.order, prefix);
+      const uint32 position = core::FindFence(model(), keys(), *prefix);
+      if (keys()[position] < *prefix) return position;
+      return core::FindStoredFence(At<uint8_t>(fences_offset), keys(), *prefix, position, bound, direction, shape);
+    }
+    if (count == 1 || !map.RankOf(bound, direction, shape.order, prefix)) {
       *prefix = 0;
       return 0;
     }
@@ -91,7 +103,8 @@ struct TableParts {
   uint32 count;
   uint64* keys;  // 64-aligned
   const core::FenceModel* model;
-  Size bytes;  // of the table
+  Size fence_bytes;  // of the stored fences; 0: none
+  Size bytes;        // of the table
 };
 
 // Fits keys and model to the fences of a level.  `model` is a FenceModelKind, or

@@ -23,6 +23,7 @@ int test_page_entries = core::kMaxEntries;
 int test_delta_entries = 64;
 int test_rebuild_misses = 0;
 int test_first_inserts = 16;
+int test_segment_leaves = 1024;
 
 namespace {
 
@@ -161,6 +162,8 @@ void DefineTestSettings() {
                           nullptr);
   DefineCustomIntVariable("omendb.test_first_inserts", "Inserts of a transaction into an index that do not wait.",
                           nullptr, &test_first_inserts, 16, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("omendb.test_segment_leaves", "Most leaves of a segment.", nullptr, &test_segment_leaves, 1024,
+                          1, 1024, PGC_SUSET, 0, nullptr, nullptr, nullptr);
 }
 
 }  // namespace omendb::pg

@@ -16,6 +16,7 @@
 //   omendb.test_delta_entries  most entries of a delta (default 64)
 //   omendb.test_rebuild_misses lookups that the hot index serves badly before it is
 //                              built anew (default 0: as many as pay for it)
+//   omendb.test_segment_leaves most leaves of a segment (default 1024)
 //   omendb.test_first_inserts  inserts of a transaction into an index that do not wait
 //                              for others (default 16)
 #ifndef OMENDB_PG_TEST_BUILD_H
@@ -49,6 +50,14 @@ namespace omendb::pg {
   POINT(kCollapseWritten, "collapse-written")   /* the tree has become lower */                  \
   POINT(kRecycleRecorded, "recycle-recorded")   /* a deleted page is in the free space map */    \
   POINT(kRecycleCounted, "recycle-counted")     /* the metapage knows how many are left */       \
+  POINT(kSegmentData, "segment-data")           /* some blocks of a segment are written; no lock */ \
+  POINT(kSegmentWritten, "segment-written")     /* all of them, and nothing leads there; no lock */ \
+  POINT(kLeafFrozen, "leaf-frozen")             /* a leaf has become a cold page; no lock */     \
+  POINT(kColdAbsorbed, "cold-absorbed")         /* and is in its left sibling; no lock */        \
+  POINT(kColdRead, "cold-read")                 /* out of a segment, not yet looked at; no lock */ \
+  POINT(kLeafThawed, "leaf-thawed")             /* a cold page has become a leaf; no lock */     \
+  POINT(kLeavesRedirected, "leaves-redirected") /* to the segment that they are in now; no lock */ \
+  POINT(kSegmentFreed, "segment-freed")         /* a block of a segment is free */               \
   POINT(kPartHandedOver, "part-handed-over")    /* a worker of a build is done; no lock */       \
   POINT(kBuildPage, "build-page")               /* a page of a new index is in its buffer */     \
   POINT(kBuildWritten, "build-written")         /* all of them are, not yet logged; no lock */   \
@@ -67,12 +76,14 @@ extern int test_page_entries;
 extern int test_delta_entries;
 extern int test_rebuild_misses;
 extern int test_first_inserts;
+extern int test_segment_leaves;
 inline uint32 MaxPageEntries(uint32) { return static_cast<uint32>(test_page_entries); }
 inline uint32 MaxDeltaEntries(uint32) { return static_cast<uint32>(test_delta_entries); }
 inline uint64 RebuildMisses(uint64 misses) {
   return test_rebuild_misses > 0 ? static_cast<uint64>(test_rebuild_misses) : misses;
 }
 inline uint32 FirstInserts(uint32) { return static_cast<uint32>(test_first_inserts); }
+inline uint32 MaxSegmentLeaves(uint32) { return static_cast<uint32>(test_segment_leaves); }
 void ReachTestPoint(TestPoint point);
 void DefineTestSettings();
 
@@ -82,6 +93,7 @@ inline constexpr uint32 MaxPageEntries(uint32 most) { return most; }
 inline constexpr uint32 MaxDeltaEntries(uint32 most) { return most; }
 inline constexpr uint64 RebuildMisses(uint64 misses) { return misses; }
 inline constexpr uint32 FirstInserts(uint32 most) { return most; }
+inline constexpr uint32 MaxSegmentLeaves(uint32 most) { return most; }
 inline void ReachTestPoint(TestPoint) {}
 inline void DefineTestSettings() {}
 

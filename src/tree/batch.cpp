@@ -5,6 +5,7 @@
 // with them.
 #include "tree/modify.h"
 
+#include "tree/cold_move.h"
 #include "tree/log.h"
 #include "tree/search.h"
 
@@ -52,8 +53,8 @@ struct Batch {
 
 void CopyRows(const Rows& rows, size_t begin, size_t end, const Shape& shape, Batch* batch) {
   const uint32 count = static_cast<uint32>(end - begin);
-  batch->memory = palloc(core::EntriesBytes(count, shape.value_columns, false));
-  core::LayOutEntries(&batch->entries, batch->memory, count, shape.key_columns, shape.value_columns, false);
+  batch->memory = palloc(core::EntriesBytes(count, shape, false));
+  core::LayOutEntries(&batch->entries, batch->memory, count, shape, false);
   rows.CopyTo(begin, end, &batch->entries);
 }
 
@@ -70,10 +71,18 @@ uint32 LikelyCapacity(const NodePage& page, const Shape& shape) {
   return static_cast<uint32>(Min(capacity, static_cast<size_t>(MaxPageEntries())));
 }
 
-bool FitDelta(const NodePage& page, Page raw, size_t count) {
+// Whether rows [begin, end) fit the delta.
+bool FitDelta(const NodePage& page, Page raw, const Shape& shape, const Rows& rows, size_t begin, size_t end) {
   const PageHeader header = reinterpret_cast<PageHeader>(raw);
-  return page.delta_count() + count <= MaxDeltaEntries() &&
-         count * (page.delta_stride() + 1) <= static_cast<size_t>(header->pd_upper - header->pd_lower);
+  const size_t count = end - begin;
+  if (page.delta_count() + count > MaxDeltaEntries()) return false;
+  size_t bytes = count * (page.delta_stride() + NodePage::DeltaPlace(shape, false));
+  for (size_t i = begin; i < end && shape.bytes_columns != 0; i++) {
+    Entry entry;
+    rows.EntryAt(i, &entry);
+    bytes += EncodedDeltaBytes(shape, false, entry) - page.delta_stride();
+  }
+  return bytes <= static_cast<size_t>(header->pd_upper - header->pd_lower);
 }
 
 void AppendAll(const Index& index, Buffer buffer, const Rows& rows, size_t begin, size_t end) {
@@ -118,9 +127,11 @@ size_t Merge(const Index& index, Buffer buffer, const Entries& more) {
   core::NodePlan plan;
   uint32 merged = 0;
   if (behind) {
-    merged = core::PlanPrefix(all.Slice(0, limit), most, limit, &plan);
+    Key low;
+    page.node().LowFence(&low);
+    merged = core::PlanPrefix(all.Slice(0, limit), most, limit, &plan, &low);
   } else if (all.count <= limit) {
-    core::PlanNode(all, nullptr, &plan);
+    core::PlanNode(all, nullptr, &plan, page.node().fence_value_bytes());
     merged = all.count;
   }
   const bool fits = merged > old_count && plan.size <= most;
@@ -147,7 +158,7 @@ size_t InsertIntoLeaf(const Index& index, Buffer buffer, const Rows& rows, size_
   const NodePage page(raw, index.shape);
   // Who has read this part of the key range has a predicate lock on the page.
   CheckForSerializableConflictIn(index.rel, nullptr, BufferGetBlockNumber(buffer));
-  if (FitDelta(page, raw, end - begin)) {
+  if (FitDelta(page, raw, index.shape, rows, begin, end)) {
     AppendAll(index, buffer, rows, begin, end);
     pg::ReachTestPoint(pg::TestPoint::kBatchWritten);
     ReleasePage(buffer);
@@ -187,7 +198,7 @@ void InsertRows(const Index& index, const Rows& rows, bool unchanged) {
     rows.EntryAt(i, &entry);
     EntryKey(entry, index.shape, &key);
     core::SetBoundBefore(&bound, key, index.shape.key_columns);
-    const Buffer buffer = Descend(index, bound, Direction::kForward, 0, BUFFER_LOCK_EXCLUSIVE);
+    const Buffer buffer = LockLeafForWrite(index, bound);
     const NodePage page(BufferGetPage(buffer), index.shape);
     if (page.incomplete_split()) {
       FinishSplit(index, buffer);

@@ -31,7 +31,8 @@ constexpr uint32 kMaxLevels = 32;
 // them, finished but for its right link.
 struct Level {
   Entries pending;
-  Key low;            // low fence of the page to come
+  Key low;  // low fence of the page to come
+  core::KeyBytes low_memory;
   uint32 guess;       // entries that the last page took
   BlockNumber block;  // of the page to come
   BlockNumber left;   // of the page before
@@ -41,7 +42,8 @@ struct Level {
 
 class TreeBuilder {
  public:
-  explicit TreeBuilder(const Index& index) : index_(index), levels_(0), next_block_(kRootBlock + 1) {
+  TreeBuilder(const Index& index, const UniqueBuild* unique)
+      : index_(index), unique_(unique), has_last_alive_(false), levels_(0), next_block_(kRootBlock + 1) {
     strategy_ = GetAccessStrategy(BAS_BULKWRITE);
     const Buffer meta = Extend(kMetaBlock);
     InitMetaPage(BufferGetPage(meta), index.shape);
@@ -57,8 +59,25 @@ class TreeBuilder {
     const uint32 before = pending.count;
     const bool more = NextSorted(sorter, kLevelCapacity, &pending);
     *added = pending.count - before;
+    if (unique_ != nullptr) CheckUnique(before);
     if (pending.count == kLevelCapacity) WritePages(0, false);
     return more;
+  }
+
+  void AddEntry(const Entry& entry) {
+    Entries& pending = level_[0].pending;
+    const uint32 i = pending.count++;
+    for (int c = 0; c < pending.value_columns; c++) {
+      pending.cls[c][i] = entry.cls[c];
+      pending.value[c][i] = entry.value[c];
+      if (entry.cls[c] != core::kValue)
+        pending.all_value &= ~(UINT64CONST(1) << c);
+      else if (pending.is_bytes(c))
+        pending.value[c][i] = CopyValue(entry.value[c]);
+    }
+    pending.tid[i] = entry.tid;
+    if (unique_ != nullptr) CheckUnique(i);
+    if (pending.count == kLevelCapacity) WritePages(0, false);
   }
 
   void Finish() {
@@ -79,10 +98,11 @@ class TreeBuilder {
     if (number >= kMaxLevels) elog(ERROR, "omendb: too many levels");
     Level& level = level_[number];
     const bool inner = number > 0;
-    const int values = inner ? index_.shape.key_columns : index_.shape.value_columns;
+    const Shape shape = inner ? index_.shape.Inner() : index_.shape;
+    const int values = shape.value_columns;
     core::LayOutEntries(&level.pending,
-                        MemoryContextAllocHuge(CurrentMemoryContext, core::EntriesBytes(kLevelCapacity, values, inner)),
-                        kLevelCapacity, index_.shape.key_columns, values, inner);
+                        MemoryContextAllocHuge(CurrentMemoryContext, core::EntriesBytes(kLevelCapacity, shape, inner)),
+                        kLevelCapacity, shape, inner);
     // What most entries have: as long as that is so it need not be written again.
     for (int c = 0; c < values; c++) {
       for (uint32 i = 0; i < kLevelCapacity; i++) level.pending.cls[c][i] = core::kValue;
@@ -93,6 +113,41 @@ class TreeBuilder {
     level.block = InvalidBlockNumber;
     level.left = InvalidBlockNumber;
     levels_ = number + 1;
+  }
+
+  // Sorted, entries with the same key follow each other, perhaps with those of dead rows
+  // between them.  Checks the entries that were added, and makes their TIDs what they are.
+  void CheckUnique(uint32 added) {
+    Entries& pending = level_[0].pending;
+    bool here = false;  // the last live row's entry is among those that were added
+    uint32 last = 0;
+    for (uint32 i = added; i < pending.count; i++) {
+      const bool alive = IsAlive(pending.tid[i]);
+      pending.tid[i] = UnmarkedTid(pending.tid[i]);
+      if (!alive) continue;
+      const bool same = here ? core::HaveSameKey(pending, last, i) : has_last_alive_ && HasKeyOfLastAlive(pending, i);
+      if (same && !(unique_->nulls_distinct && HasNull(pending, i)))
+        unique_->report_duplicate(pending, i, unique_->state);
+      here = true;
+      last = i;
+    }
+    if (!here) return;
+    has_last_alive_ = true;
+    pending.KeyAt(last, &last_alive_);
+    core::OwnKey(&last_alive_, index_.shape, &last_alive_memory_);
+  }
+
+  bool HasKeyOfLastAlive(const Entries& entries, uint32 i) const {
+    Key key;
+    entries.KeyAt(i, &key);
+    key.tid = last_alive_.tid;
+    return core::CompareKeys(key, last_alive_, index_.shape) == 0;
+  }
+
+  static bool HasNull(const Entries& entries, uint32 i) {
+    for (int c = 0; c < entries.key_columns; c++)
+      if (entries.cls[c][i] != core::kValue) return true;
+    return false;
   }
 
   Buffer Extend(BlockNumber expected) {
@@ -110,10 +165,25 @@ class TreeBuilder {
       pending.value[c][i] = low.ordinal[c];
       pending.cls[c][i] = low.cls[c];
       if (low.cls[c] != core::kValue) pending.all_value &= ~(UINT64CONST(1) << c);
+      if (pending.is_bytes(c) && low.cls[c] == core::kValue) pending.value[c][i] = CopyValue(low.ordinal[c]);
     }
     pending.tid[i] = low.tid;
     pending.child[i] = child;
     if (pending.count == kLevelCapacity) WritePages(number, false);
+  }
+
+  // Values of bytes columns that are pending are copies, until they are written.
+  static uint64 CopyValue(uint64 value) {
+    uint8_t* copy = static_cast<uint8_t*>(palloc(core::StoredBytes(value)));
+    core::StoreBytes(core::ViewOf(value), copy);
+    return core::WordOf(copy);
+  }
+  static void FreeValues(const Entries& entries, uint32 count) {
+    for (uint64 left = entries.bytes_columns; left != 0; left &= left - 1) {
+      const int c = __builtin_ctzll(left);
+      for (uint32 i = 0; i < count; i++)
+        if (entries.cls[c][i] == core::kValue) pfree(const_cast<uint8_t*>(core::BytesAt(entries.value[c][i])));
+    }
   }
 
   // Writes pages while more entries are pending than one page takes; at the end
@@ -135,9 +205,9 @@ class TreeBuilder {
       core::NodePlan plan;
       uint32 n = 0;
       if (rest.count > 0)
-        n = core::PlanPrefix(most, fill, level.guess, &plan);
+        n = core::PlanPrefix(most, fill, level.guess, &plan, &level.low);
       else
-        core::PlanNode(rest, nullptr, &plan);
+        core::PlanNode(rest, nullptr, &plan, core::KeyValueBytes(level.low, index_.shape));
       if (plan.size > kPageCapacity)
         ereport(ERROR,
                 (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -151,6 +221,7 @@ class TreeBuilder {
       written += n;
       if (last) break;
     }
+    if (level.pending.bytes_columns != 0) FreeValues(level.pending, written);
     const uint32 remaining = level.pending.count - written;
     core::MoveEntries(&level.pending, 0, written, remaining);
     level.pending.count = remaining;
@@ -162,6 +233,7 @@ class TreeBuilder {
     const int columns = index_.shape.key_columns;
     const BlockNumber block = is_root ? kRootBlock : next_block_++;
     Key high;
+    core::KeyBytes high_memory;
     if (rest != nullptr) {
       Key left_key, right_key;
       rest->KeyAt(entries.count - 1, &left_key);
@@ -170,7 +242,7 @@ class TreeBuilder {
       if (number > 0)
         core::CopyKey(&high, right_key, columns);
       else
-        core::MakeSeparator(left_key, right_key, columns, &high);
+        core::MakeSeparator(left_key, right_key, index_.shape, &high_memory, &high);
     }
     if (level.left != InvalidBlockNumber) SetRightLink(level.left, block);
 
@@ -189,7 +261,9 @@ class TreeBuilder {
       AddDownlink(number + 1, level.low, block);
     }
     level.left = block;
-    if (rest != nullptr) core::CopyKey(&level.low, high, columns);
+    if (rest == nullptr) return;
+    core::CopyKey(&level.low, high, columns);
+    core::OwnKey(&level.low, index_.shape, &level.low_memory);
   }
 
   void SetRightLink(BlockNumber block, BlockNumber right) {
@@ -202,6 +276,10 @@ class TreeBuilder {
   }
 
   Index index_;
+  const UniqueBuild* unique_;
+  bool has_last_alive_;
+  core::KeyBytes last_alive_memory_;
+  Key last_alive_;  // of the live row that came last
   BufferAccessStrategy strategy_;
   uint32 levels_;
   BlockNumber next_block_;
@@ -211,9 +289,13 @@ class TreeBuilder {
 // It lives in palloc'd memory and in frames that ereport leaves.
 static_assert(std::is_trivially_destructible_v<TreeBuilder>);
 
-TreeBuilder* BeginBuild(const Index& index) { return new (palloc(sizeof(TreeBuilder))) TreeBuilder(index); }
+TreeBuilder* BeginBuild(const Index& index, const UniqueBuild* unique) {
+  return new (palloc(sizeof(TreeBuilder))) TreeBuilder(index, unique);
+}
 
 bool AddToBuild(TreeBuilder* builder, Sorter* sorter, uint32* added) { return builder->AddSorted(sorter, added); }
+
+void AddEntryToBuild(TreeBuilder* builder, const Entry& entry) { builder->AddEntry(entry); }
 
 void FinishBuild(TreeBuilder* builder) { builder->Finish(); }
 
@@ -230,6 +312,8 @@ void WriteEmptyTree(const Index& index, ForkNumber fork) {
       Key low;
       none.key_columns = index.shape.key_columns;
       none.value_columns = index.shape.value_columns;
+      none.bytes_columns = index.shape.bytes_columns;
+      none.order = index.shape.order;
       core::PlanNode(none, nullptr, &plan);
       core::SetMinusInfinity(&low, index.shape.key_columns);
       InitPage(page, InvalidBlockNumber, InvalidBlockNumber, 0);

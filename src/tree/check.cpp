@@ -3,8 +3,10 @@
 #include "tree/check.h"
 
 #include "tree/killed.h"
+#include "tree/leaf.h"
 #include "tree/modify.h"
 #include "tree/search.h"
+#include "tree/segment.h"
 
 extern "C" {
 #include "miscadmin.h"
@@ -31,7 +33,7 @@ struct DownlinkList {
   uint32 count;
   uint32 capacity;
 
-  void Append(const Key& separator, BlockNumber child) {
+  void Append(const Key& separator, BlockNumber child, const Shape& shape) {
     if (count == capacity) {
       capacity = Max(capacity * 2, 64);
       const Size bytes = capacity * sizeof(Downlink);
@@ -39,6 +41,9 @@ struct DownlinkList {
                                                     : repalloc_huge(link, bytes));
     }
     link[count].separator = separator;
+    // Its page will be gone.
+    if (const size_t bytes = core::KeyValueBytes(separator, shape); bytes > 0)
+      core::OwnKey(&link[count].separator, shape, static_cast<core::KeyBytes*>(palloc(bytes)));
     link[count].child = child;
     count++;
   }
@@ -52,6 +57,7 @@ class Checker {
     reached_ = static_cast<uint8*>(
         MemoryContextAllocExtended(CurrentMemoryContext, blocks_ / 8 + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
     copy_ = static_cast<char*>(palloc(BLCKSZ));
+    leaf_ = reinterpret_cast<char*>(TYPEALIGN(core::kCacheLine, palloc(BLCKSZ + core::kCacheLine)));
   }
 
   void Run() {
@@ -65,7 +71,7 @@ class Checker {
     DownlinkList above = {};
     Key lowest;
     core::SetMinusInfinity(&lowest, index_.shape.key_columns);
-    above.Append(lowest, kRootBlock);
+    above.Append(lowest, kRootBlock, index_.shape);
     for (;; level--) {
       DownlinkList below = {};
       CheckLevel(level, above, &below);
@@ -96,6 +102,7 @@ class Checker {
     if (PageIsNew(copy_)) Fail(block, "a link leads to it, but it was never written");
     if (IsDeleted(copy_)) Fail(block, "a link leads to it, but it is deleted");
     if ((SpecialOf(copy_)->flags & kMetaPage) != 0) Fail(block, "a link leads to it, but it is a metapage");
+    if (IsSegment(copy_)) Fail(block, "a link leads to it, but it is a block of a segment");
   }
 
   void Mark(BlockNumber block) {
@@ -108,6 +115,7 @@ class Checker {
     const int columns = index_.shape.key_columns;
     BlockNumber block = above.link[0].child, left = InvalidBlockNumber;
     Key expected_low;
+    core::KeyBytes expected_memory;
     core::SetMinusInfinity(&expected_low, columns);
     uint32 downlink = 0;
     bool left_incomplete = false;
@@ -120,7 +128,7 @@ class Checker {
       if (page.left() != left) Fail(block, "its left link does not lead to its left sibling");
       Key low;
       page.node().LowFence(&low);
-      if (core::CompareKeys(low, expected_low, columns) != 0)
+      if (core::CompareKeys(low, expected_low, index_.shape) != 0)
         Fail(block, "its low fence is not its left sibling's high fence");
       if (page.node().has_high_fence() != (page.right() != InvalidBlockNumber))
         Fail(block, "it must have a high fence exactly if it has a right sibling");
@@ -129,13 +137,17 @@ class Checker {
       } else if (downlink == above.count || above.link[downlink].child != block) {
         Fail(block, "it has no downlink in its place");
       } else {
-        if (core::CompareKeys(above.link[downlink].separator, low, columns) != 0)
+        if (core::CompareKeys(above.link[downlink].separator, low, index_.shape) != 0)
           Fail(block, "its low fence is not the separator of its downlink");
         downlink++;
       }
-      CheckEntries(block, page, below);
+      if (IsCold(copy_))
+        CheckColdPage(block, ColdPage(copy_, index_.shape));
+      else
+        CheckEntries(block, page, copy_, below);
       if (page.right() == InvalidBlockNumber) break;
       page.node().HighFence(&expected_low);
+      core::OwnKey(&expected_low, index_.shape, &expected_memory);
       left_incomplete = page.incomplete_split();
       left = block;
       block = page.right();
@@ -143,28 +155,63 @@ class Checker {
     if (downlink != above.count) Fail(above.link[downlink].child, "a downlink leads to it, but its siblings do not");
   }
 
-  void CheckEntries(BlockNumber block, const NodePage& page, DownlinkList* below) {
+  // Reads every leaf that it has in segments.
+  void CheckColdPage(BlockNumber block, const ColdPage& page) {
+    Key low, previous, key;
+    core::KeyBytes memory, previous_memory;
+    page.node().LowFence(&low);
+    CheckModel(block, page.node());
+    for (uint32 i = 0; i < page.count(); i++) {
+      CHECK_FOR_INTERRUPTS();
+      page.LowFence(i, &memory, &key);
+      if (i == 0 && core::CompareKeys(key, low, index_.shape) != 0)
+        Fail(block, "its first leaf does not begin at its low fence");
+      if (i > 0 && core::CompareKeys(previous, key, index_.shape) >= 0) Fail(block, "its leaves are not in order");
+      previous = key;
+      core::OwnKey(&previous, index_.shape, &previous_memory);
+      const ColdLeaf leaf = page.LeafAt(i);
+      BlockNumber problem_block;
+      if (const char* problem = ReadStoredLeaf(index_, leaf, leaf_, &problem_block)) Fail(problem_block, problem);
+      if (!HasFences(index_, leaf_, page, i)) Fail(block, "a leaf in its segment has other fences");
+      const NodePage view(leaf_, index_.shape);
+      CheckEntries(block, view, leaf_, nullptr);
+      CheckHeapBlocks(block, view, leaf);
+    }
+  }
+
+  // VACUUM does not look for rows of other pages of the table in the leaf.
+  void CheckHeapBlocks(BlockNumber block, const NodePage& page, const ColdLeaf& leaf) {
+    const auto check = [&](Tid tid) {
+      const uint64 heap = core::TidBlock(tid);
+      if (heap < leaf.first_heap || heap > leaf.last_heap)
+        Fail(block, "a leaf in its segment has a row outside of the blocks that there should be");
+    };
+    for (uint32 i = 0; i < page.node().count(); i++) check(page.node().TidAt(i));
+    for (uint32 rank = 0; rank < page.delta_count(); rank++) check(page.DeltaTidAt(rank));
+  }
+
+  void CheckEntries(BlockNumber block, const NodePage& page, Page raw, DownlinkList* below) {
     const int columns = index_.shape.key_columns;
     CheckModel(block, page.node());
     LoadedEntries loaded;
     LoadEntries(page, index_.shape, &loaded);
     const Entries& entries = loaded.entries;
     uint32 killed_count;
-    Tid* killed = KilledTids(page, &killed_count);
+    Tid* killed = KilledTids(page, raw, &killed_count);
     if (page.inner() && entries.count == 0) Fail(block, "it is an inner page without children");
     Key low, high, previous, key;
     page.node().LowFence(&low);
     if (page.node().has_high_fence()) page.node().HighFence(&high);
     for (uint32 i = 0; i < entries.count; i++) {
       entries.KeyAt(i, &key);
-      if (i > 0 && core::CompareKeys(previous, key, columns) >= 0) Fail(block, "its entries are not in order");
-      if (i == 0 && core::CompareKeys(key, low, columns) < 0) Fail(block, "an entry is below its low fence");
-      if (i == entries.count - 1 && page.node().has_high_fence() && core::CompareKeys(key, high, columns) >= 0)
+      if (i > 0 && core::CompareKeys(previous, key, index_.shape) >= 0) Fail(block, "its entries are not in order");
+      if (i == 0 && core::CompareKeys(key, low, index_.shape) < 0) Fail(block, "an entry is below its low fence");
+      if (i == entries.count - 1 && page.node().has_high_fence() && core::CompareKeys(key, high, index_.shape) >= 0)
         Fail(block, "an entry is not below its high fence");
       if (page.inner()) {
-        if (i == 0 && core::CompareKeys(key, low, columns) != 0)
+        if (i == 0 && core::CompareKeys(key, low, index_.shape) != 0)
           Fail(block, "its first separator is not its low fence");
-        below->Append(key, static_cast<BlockNumber>(entries.child[i]));
+        below->Append(key, static_cast<BlockNumber>(entries.child[i]), index_.shape);
       } else {
         if (core::TidOffset(key.tid) == 0 || key.tid > core::kMaxTid) Fail(block, "an entry's TID is not valid");
         for (int c = 0; c < columns; c++)
@@ -179,10 +226,10 @@ class Checker {
   }
 
   // The TIDs of the entries that the page's hints name, sorted; null if there are none.
-  Tid* KilledTids(const NodePage& page, uint32* count) {
+  Tid* KilledTids(const NodePage& page, Page raw, uint32* count) {
     *count = 0;
-    if (!MayHaveKilled(copy_)) return nullptr;
-    KilledHints hints(copy_);
+    if (!MayHaveKilled(raw)) return nullptr;
+    KilledHints hints(raw);
     Tid* tids = static_cast<Tid*>(palloc(page.entry_count() * sizeof(Tid)));
     for (uint32 i = 0; i < page.node().count(); i++)
       if (hints.IsKilled(i)) tids[(*count)++] = page.node().TidAt(i);
@@ -194,7 +241,8 @@ class Checker {
 
   // The search bound: the model's window for a key must contain its position.
   void CheckModel(BlockNumber block, const core::Node& node) {
-    if (node.count() == 0 || node.has_class_column(0)) return;
+    // (Numbers of equal values that differ in their bytes need not be in order.)
+    if (node.count() == 0 || node.has_class_column(0) || node.is_bytes(0)) return;
     const Column column = node.value_column(0);
     uint64 previous = 0;
     for (uint32 i = 0; i < node.count(); i++) {
@@ -214,7 +262,9 @@ class Checker {
     for (BlockNumber block = 0; block < blocks_; block++) {
       if ((reached_[block / 8] >> (block % 8) & 1) != 0) continue;
       ReadCopy(block);
-      if (!PageIsNew(copy_) && !IsDeleted(copy_)) Fail(block, "it is in use, but no link leads to it");
+      // (A segment that nothing leads to is left by an offload that did not come to its end, until VACUUM.)
+      if (!PageIsNew(copy_) && !IsDeleted(copy_) && !IsSegment(copy_))
+        Fail(block, "it is in use, but no link leads to it");
     }
   }
 
@@ -225,6 +275,7 @@ class Checker {
   BlockNumber blocks_;
   uint8* reached_;
   char* copy_;  // the page being looked at
+  char* leaf_;  // and one of its leaves, if it is a cold page
 };
 
 }  // namespace

@@ -33,12 +33,6 @@ void FindKilled(const NodePage& page, Page raw, const Entries& entries, bool* ki
   }
 }
 
-bool HaveSameKey(const Entries& entries, uint32 a, uint32 b) {
-  for (int c = 0; c < entries.key_columns; c++)
-    if (entries.cls[c][a] != entries.cls[c][b] || entries.value[c][a] != entries.value[c][b]) return false;
-  return true;
-}
-
 // What the table is asked: about the entries that are known to be dead, or about all of
 // them, of which those with a key that others have, too, are worth a look.
 struct Question {
@@ -123,8 +117,8 @@ bool RemoveDeadEntries(const Index& index, Buffer buffer, bool bottom_up) {
     if (any_killed) {
       if (killed[i]) question.Add(entries, i, true, false, 0);
     } else {
-      const bool promising =
-          (i > 0 && HaveSameKey(entries, i - 1, i)) || (i + 1 < entries.count && HaveSameKey(entries, i, i + 1));
+      const bool promising = (i > 0 && core::HaveSameKey(entries, i - 1, i)) ||
+                             (i + 1 < entries.count && core::HaveSameKey(entries, i, i + 1));
       question.Add(entries, i, false, promising, bytes);
     }
   }
@@ -136,7 +130,7 @@ bool RemoveDeadEntries(const Index& index, Buffer buffer, bool bottom_up) {
     RemoveEntries(&entries, positions, count);
     core::NodePlan plan;
     if (count > 0 && entries.count <= MaxPageEntries()) {
-      core::PlanNode(entries, nullptr, &plan);
+      core::PlanNode(entries, nullptr, &plan, page.node().fence_value_bytes());
       // A gap may bend a line that was exact.
       done = plan.size <= MaxImageBytes(index.shape, false);
     }

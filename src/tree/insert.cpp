@@ -1,5 +1,6 @@
 #include "tree/modify.h"
 
+#include "tree/cold_move.h"
 #include "tree/log.h"
 #include "tree/search.h"
 
@@ -18,12 +19,14 @@ namespace {
 
 void AllocateEntries(uint32 base, uint32 room, const NodePage& page, const Shape& shape, LoadedEntries* loaded) {
   const uint32 capacity = base + kMaxDelta + room;
-  const int values = page.value_columns();
-  const size_t bytes = core::EntriesBytes(capacity, values, page.inner());
-  loaded->memory = palloc(bytes + core::EntriesBytes(kMaxDelta, values, page.inner()));
-  core::LayOutEntries(&loaded->entries, loaded->memory, capacity, shape.key_columns, values, page.inner());
-  core::LayOutEntries(&loaded->scratch, static_cast<char*>(loaded->memory) + bytes, kMaxDelta, shape.key_columns,
-                      values, page.inner());
+  const Shape own = page.inner() ? shape.Inner() : shape;
+  const size_t bytes = core::EntriesBytes(capacity, own, page.inner());
+  const size_t scratch_bytes = core::EntriesBytes(kMaxDelta, own, page.inner());
+  char* memory = static_cast<char*>(palloc(bytes + scratch_bytes + MergedValueBytes(page)));
+  loaded->memory = memory;
+  core::LayOutEntries(&loaded->entries, memory, capacity, own, page.inner());
+  core::LayOutEntries(&loaded->scratch, memory + bytes, kMaxDelta, own, page.inner());
+  loaded->entries.bytes = reinterpret_cast<uint8_t*>(memory + bytes + scratch_bytes);
 }
 
 // Whether the entry goes behind everything on the last page of its level.
@@ -87,11 +90,11 @@ bool MergeAtEnd(const Index& index, Buffer buffer) {
 bool MergeDelta(const Index& index, Buffer buffer) {
   const NodePage page(BufferGetPage(buffer), index.shape);
   if (page.delta_count() == 0 || page.entry_count() > MaxPageEntries()) return false;
-  if (MergeAtEnd(index, buffer)) return true;
+  if (page.node().header().bytes_columns == 0 && MergeAtEnd(index, buffer)) return true;
   LoadedEntries loaded;
   core::NodePlan plan;
   LoadEntries(page, index.shape, &loaded);
-  core::PlanNode(loaded.entries, nullptr, &plan);
+  core::PlanNode(loaded.entries, nullptr, &plan, page.node().fence_value_bytes());
   const bool fits = plan.size <= MaxImageBytes(index.shape, page.inner());
   if (fits) {
     Key low, high;
@@ -108,33 +111,46 @@ bool MergeDelta(const Index& index, Buffer buffer) {
   return fits;
 }
 
+bool InsertIntoPage(const Index& index, Buffer buffer, const Entry& entry, bool bottom_up) {
+  pg::ReachTestPoint(pg::TestPoint::kInsertLocked);
+  const size_t bytes = EncodedDeltaBytes(index.shape, false, entry);
+  const NodePage page(BufferGetPage(buffer), index.shape);
+  bool has_room = page.HasDeltaRoom(bytes);
+  // What is dead goes first: merging the delta would lose the hints.
+  if (!has_room && (RemoveDeadEntries(index, buffer, false) || MergeDelta(index, buffer) ||
+                    RemoveDeadEntries(index, buffer, bottom_up)))
+    has_room = NodePage(BufferGetPage(buffer), index.shape).HasDeltaRoom(bytes);
+  if (!has_room) return false;
+  // Who has read this part of the key range has a predicate lock on the page.
+  CheckForSerializableConflictIn(index.rel, nullptr, BufferGetBlockNumber(buffer));
+  Change change;
+  change.Begin(index, Action::kAppend);
+  change.BeginAppend(buffer);
+  change.Append(entry);
+  change.Finish();
+  ReleasePage(buffer);
+  return true;
+}
+
+void MakeRoom(const Index& index, Buffer buffer, const Bound& bound) {
+  const NodePage page(BufferGetPage(buffer), index.shape);
+  if (page.incomplete_split())
+    FinishSplit(index, buffer);
+  else if (!ShareWithRight(index, buffer, nullptr))
+    SplitPage(index, buffer, IsAppend(page, bound));
+}
+
 void Insert(const Index& index, const Entry& entry, bool unchanged) {
   Key key;
   Bound bound;
   EntryKey(entry, index.shape, &key);
   core::SetBoundBefore(&bound, key, index.shape.key_columns);
   for (;;) {
-    const Buffer buffer = Descend(index, bound, Direction::kForward, 0, BUFFER_LOCK_EXCLUSIVE);
-    const NodePage page(BufferGetPage(buffer), index.shape);
-    if (page.incomplete_split()) {
-      FinishSplit(index, buffer);
-      continue;
-    }
-    pg::ReachTestPoint(pg::TestPoint::kInsertLocked);
-    // What is dead goes first: merging the delta would lose the hints.
-    if (page.HasDeltaRoom() || RemoveDeadEntries(index, buffer, false) || MergeDelta(index, buffer) ||
-        RemoveDeadEntries(index, buffer, unchanged)) {
-      // Who has read this part of the key range has a predicate lock on the page.
-      CheckForSerializableConflictIn(index.rel, nullptr, BufferGetBlockNumber(buffer));
-      Change change;
-      change.Begin(index, Action::kAppend);
-      change.BeginAppend(buffer);
-      change.Append(entry);
-      change.Finish();
-      ReleasePage(buffer);
+    const Buffer buffer = LockLeafForWrite(index, bound);
+    if (!NodePage(BufferGetPage(buffer), index.shape).incomplete_split() &&
+        InsertIntoPage(index, buffer, entry, unchanged))
       return;
-    }
-    if (!ShareWithRight(index, buffer, nullptr)) SplitPage(index, buffer, IsAppend(page, bound));
+    MakeRoom(index, buffer, bound);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "tree/leaf_walk.h"
 
+#include "tree/leaf.h"
 #include "tree/route.h"
 
 #include "pg/compat.h"
@@ -60,7 +61,7 @@ void LeafWalk::Land() {
   if (next_ != InvalidBlockNumber) {
     const Buffer recent = RecentBuffer();
     buffer_ = GetPageAgain(index_.rel, index_.shape, next_, recent, BUFFER_LOCK_SHARE);
-    if (IsLandingFor(index_, page(), from_, Direction::kForward, 0)) {
+    if (IsLandingFor(index_, BufferGetPage(buffer_), from_, Direction::kForward, 0)) {
       if (unlikely(recent != buffer_) && routed_ && route_.block == next_) hot::RememberBuffer(route_, buffer_);
       return;
     }
@@ -80,7 +81,11 @@ void LeafWalk::PrefetchAhead() const {
 bool LeafWalk::Next() {
   if (done_) return false;
   CHECK_FOR_INTERRUPTS();
-  Land();
+  do {
+    Land();
+    page_ = ReadLeaf(index_, buffer_, from_, Direction::kForward);
+    if (unlikely(page_ == nullptr)) next_ = InvalidBlockNumber;
+  } while (unlikely(page_ == nullptr));
   pg::CheckOldSnapshot(snapshot_, index_.rel, page());
   // Under the page's lock: an insert that comes later looks for it (tree/insert.cpp).
   PredicateLockPage(index_.rel, BufferGetBlockNumber(buffer_), snapshot_);
@@ -91,7 +96,7 @@ bool LeafWalk::Next() {
   Key low, high;
   node.LowFence(&low);
   const bool more = node.BoundIsRight(to_, Direction::kBackward);
-  if (more && core::CompareBound(from_, low, columns) <= 0) {
+  if (more && core::CompareBound(from_, low, index_.shape) <= 0) {
     range_ = PageRange{0, node.count(), 0, view.delta_count()};
   } else {
     range_ = FindRange(view, from_, to_);
@@ -100,6 +105,7 @@ bool LeafWalk::Next() {
   if (more) {
     node.HighFence(&high);
     core::SetBoundBefore(&from_, high, columns);
+    core::OwnBound(&from_, index_.shape, &from_memory_);
     next_ = view.right();
   }
   return true;
@@ -114,6 +120,22 @@ void LeafWalk::ReleasePin() {
 void LeafWalk::Release() {
   Unlock();
   ReleasePin();
+}
+
+bool KeyAhead(const Index& index, const Bound& from, uint32 leaves, Key* key) {
+  const Buffer buffer = Descend(index, from, Direction::kForward, 1, BUFFER_LOCK_SHARE);
+  if (!BufferIsValid(buffer)) return false;
+  // Those of the delta are few, and are left out.
+  const core::Node node = NodePage(BufferGetPage(buffer), index.shape).node();
+  const uint32 position = node.LowerBound(from) + leaves;
+  const bool inside = position < node.count();
+  const bool found = inside || node.has_high_fence();
+  if (inside)
+    node.KeyAt(position, nullptr, key);
+  else if (found)
+    node.HighFence(key);
+  ReleasePage(buffer);
+  return found;
 }
 
 }  // namespace omendb::tree

@@ -24,7 +24,7 @@ class LeafWalk {
   bool Next();
 
   // Of the leaf that is locked: the page, and which of its entries are between the bounds.
-  Page page() const { return BufferGetPage(buffer_); }
+  Page page() const { return page_; }
   const PageRange& range() const { return range_; }
   // Where the next leaf will begin, to go on there later.  REQUIRES: !done().
   const core::Bound& position() const { return from_; }
@@ -47,8 +47,10 @@ class LeafWalk {
   Index index_;
   Snapshot snapshot_;
   core::Bound from_, to_;
+  core::KeyBytes from_memory_;
   bool done_;
   Buffer buffer_;
+  Page page_;  // in the buffer, or a copy (tree/leaf.h)
   PageRange range_;
   BlockNumber next_;  // where `from_` probably is, or invalid
 
@@ -59,6 +61,10 @@ class LeafWalk {
 
 // It lives in palloc'd memory and in frames that ereport leaves.
 static_assert(std::is_trivially_destructible_v<LeafWalk>);
+
+// A key about so many leaves to the right of the bound, to divide a range of keys by; false if
+// there are not so many.  It is a fence, but need not be one any more.
+bool KeyAhead(const Index& index, const core::Bound& from, uint32 leaves, core::Key* key);
 
 }  // namespace omendb::tree
 

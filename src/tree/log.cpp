@@ -106,10 +106,10 @@ bool WriteMore(const core::Entries* more, char* out, uint32 room, uint16* bytes)
   if (more->count > core::kMaxEntries) return false;
   // A copy: planning writes to the entries, and these may be a part of others that were
   // planned before.
-  const size_t memory_bytes = core::EntriesBytes(more->count, more->value_columns, more->inner);
+  const size_t memory_bytes = core::EntriesBytes(more->count, more->shape(), more->inner);
   void* memory = palloc(memory_bytes);
   core::Entries copy;
-  core::LayOutEntries(&copy, memory, more->count, more->key_columns, more->value_columns, more->inner);
+  core::LayOutEntries(&copy, memory, more->count, more->shape(), more->inner);
   core::AppendEntries(&copy, *more);
   core::NodePlan plan;
   core::Key low;
@@ -138,7 +138,7 @@ void Change::Begin(const Index& index, Action action) {
 
 Page Change::Register(Buffer buffer, PageOp op) {
   Assert(parts_ < kMaxPages);
-  part_[parts_] = {buffer, op, 0};
+  part_[parts_] = {buffer, op, 0, 0};
   const int i = parts_++;
   if (generic_ != nullptr)
     return GenericXLogRegisterBuffer(generic_, buffer, op == PageOp::kImage ? GENERIC_XLOG_FULL_IMAGE : 0);
@@ -149,7 +149,7 @@ Page Change::Register(Buffer buffer, PageOp op) {
 Page Change::RewriteAs(Buffer buffer, const Recode& recode) {
   const int i = parts_;
   const Page image = Register(buffer, PageOp::kImage);
-  if (generic_ != nullptr || !RelationNeedsWAL(index_.rel)) return image;
+  if (generic_ != nullptr || !RelationNeedsWAL(index_.rel) || index_.shape.bytes_columns != 0) return image;
   RecodeHeader header;
   memset(&header, 0, sizeof header);
   header.keep_begin = static_cast<uint16>(recode.keep_begin);
@@ -174,16 +174,24 @@ void Change::BeginAppend(Buffer buffer) {
     Register(buffer, PageOp::kAppend);
     return;
   }
-  part_[i] = {buffer, PageOp::kAppend, 0};
+  part_[i] = {buffer, PageOp::kAppend, 0, 0};
   parts_++;
 }
 
 void Change::Append(const Entry& entry) {
   const int i = parts_ - 1;
   Part& part = part_[i];
-  const bool inner = NodePage(BufferGetPage(part.buffer), index_.shape).inner();
-  EncodeDelta(index_.shape, inner, entry, reinterpret_cast<uint8_t*>(scratch[i].data + part.bytes));
-  part.bytes += static_cast<uint32>(NodePage::DeltaStride(index_.shape, inner));
+  const NodePage page(BufferGetPage(part.buffer), index_.shape);
+  const size_t size = EncodedDeltaBytes(index_.shape, page.inner(), entry);
+  if (page.node().header().bytes_columns != 0) {
+    const AppendedHeader header = {static_cast<uint8>(DeltaRankOf(page, index_.shape, entry) + part.entries),
+                                   static_cast<uint16>(size)};
+    memcpy(scratch[i].data + part.bytes, &header, sizeof header);
+    part.bytes += sizeof header;
+  }
+  EncodeDelta(index_.shape, page.inner(), entry, reinterpret_cast<uint8_t*>(scratch[i].data + part.bytes));
+  part.bytes += static_cast<uint32>(size);
+  part.entries++;
 }
 
 // Changes the page itself, as replay will.

@@ -10,14 +10,16 @@
 //   main data   one PageOp a block
 //   block data  kImage   nothing: the page's full image comes with the block
 //               kPatch   fragments: offset (2), length (2), bytes
-//               kAppend  delta entries, encoded as on the page (tree/page.h)
+//               kAppend  delta entries, encoded as on the page (tree/page.h); where there are
+//                        bytes columns, behind an AppendedHeader each
 //               kRecode  RecodeHeader | head of the new node image | removed positions
 //                        (2 each) | node image of `more`
 //
 // and its info is the Action.  The main data may end in a transaction id: entries are gone
 // that only snapshots up to it can see.  All of it is physical: replay computes no model.  A recoded
 // page is decoded, merged with what was added, and packed as the new head says; and if the
-// result has another checksum than the record, replay stops.
+// result has another checksum than the record, replay stops.  (Pages with bytes columns are
+// not recoded but logged whole: to encode these anew takes a comparison of their values.)
 #ifndef OMENDB_TREE_LOG_H
 #define OMENDB_TREE_LOG_H
 
@@ -42,6 +44,12 @@ enum class Action : uint8 {
   kUnlink = 0x70,     // a page leaves the tree
   kCollapse = 0x80,   // the tree becomes lower
   kCount = 0x90,      // of deleted pages, in the metapage
+  kSegment = 0xA0,    // blocks of a segment
+  kFreeze = 0xB0,     // a leaf becomes a cold page
+  kAbsorb = 0xC0,     // a cold page gets its right sibling's leaves
+  kThaw = 0xD0,       // a cold page becomes a leaf
+  kFree = 0xE0,       // blocks of a segment that nothing leads to
+  kRedirect = 0xF0,   // leaves of a cold page are in another segment
 };
 
 enum class PageOp : uint8 { kImage, kPatch, kAppend, kRecode };
@@ -71,8 +79,8 @@ class Change {
   Page Patch(Buffer buffer) { return Register(buffer, PageOp::kPatch); }
   // The copy gets a node (PutNode) whose entries are as `recode` says, or a new page's.
   Page RewriteAs(Buffer buffer, const Recode& recode);
-  // Registers a page of which nothing changes but that entries come to its delta, for
-  // which it has room.
+  // Registers a page of which nothing changes but that entries come to its delta, in their
+  // order, for which it has room.
   void BeginAppend(Buffer buffer);
   void Append(const Entry& entry);
   // Writes pages and WAL.  Every copy was sealed.
@@ -82,7 +90,8 @@ class Change {
   struct Part {
     Buffer buffer;
     PageOp op;
-    uint32 bytes;  // of block data
+    uint32 bytes;    // of block data
+    uint32 entries;  // appended
   };
 
   Page Register(Buffer buffer, PageOp op);
@@ -106,6 +115,15 @@ extern const RmgrData kResourceManager;
 // For both: how block data are applied to a page, which is sealed then.
 void ApplyAppended(Page page, BlockNumber block, const char* data, Size bytes);
 void ApplyRecoded(Page page, BlockNumber block, const char* data, Size bytes);
+
+#pragma pack(push, 1)
+// Of an entry appended to a delta: the rank that it has then.
+struct AppendedHeader {
+  uint8 rank;
+  uint16 size;
+};
+#pragma pack(pop)
+static_assert(sizeof(AppendedHeader) == 3);
 
 struct RecodeHeader {
   PageSpecial special;  // of the new page, checksums included

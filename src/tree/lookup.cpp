@@ -42,10 +42,17 @@ void Lookup::Init(const Index& index, MemoryContext context) {
   Reserve(kFewKeys, kRoom + kFewKeys);
   for (Buffer& page : map_page_) page = InvalidBuffer;
   reader_.Init(index, context);
+  values_ = nullptr;
+  values_begin_ = values_end_ = nullptr;
+  block_bytes_ = 0;
+  has_blocks_ = false;
+  if (index.shape.bytes_columns != 0)
+    values_ = AllocSetContextCreate(context, "omendb values looked up", ALLOCSET_DEFAULT_SIZES);
 }
 
 void Lookup::Free() {
   reader_.Free();
+  if (values_ != nullptr) MemoryContextDelete(values_);
   pfree(begin_);
   pfree(leaf_);
   pfree(all_visible_);
@@ -65,8 +72,8 @@ void Lookup::Reserve(uint32 keys, uint32 entries) {
   begin_ = static_cast<uint32*>(MemoryContextAlloc(context_, (keys + 1) * sizeof *begin_));
   leaf_ = static_cast<Leaf*>(MemoryContextAlloc(context_, keys * sizeof *leaf_));
   all_visible_ = static_cast<bool*>(MemoryContextAlloc(context_, entries * sizeof *all_visible_));
-  memory_ = MemoryContextAlloc(context_, core::EntriesBytes(entries, shape.value_columns, false));
-  core::LayOutEntries(&entries_, memory_, entries, shape.key_columns, shape.value_columns, false);
+  memory_ = MemoryContextAlloc(context_, core::EntriesBytes(entries, shape, false));
+  core::LayOutEntries(&entries_, memory_, entries, shape, false);
   for (int c = 0; c < shape.value_columns; c++) {
     for (uint32 i = 0; i < entries; i++) entries_.cls[c][i] = core::kValue;
     entries_.all_value |= UINT64CONST(1) << c;
@@ -78,6 +85,9 @@ void Lookup::Begin(const LookupMode& mode) {
   InitBound(mode.columns, Bound::kBefore, &ahead_low_);
   InitBound(mode.columns, Bound::kBefore, &low_);
   InitBound(mode.columns, Bound::kAfter, &high_);
+  own_columns_ = 0;
+  for (int c = 0; c < mode.columns; c++)
+    if (index_.shape.is_bytes(c) && index_.shape.order[c].exact()) own_columns_ |= UINT64CONST(1) << c;
   Start(nullptr, 0);
 }
 
@@ -97,7 +107,8 @@ void Lookup::SetKey(uint32 key, Bound* bound) const {
 // The leaf of a key, if the hot index knows it.
 bool Lookup::GuessOf(uint32 key, hot::Guess* guess) {
   SetKey(key, &ahead_low_);
-  return hot::Lookup(&CacheOf(index_.rel)->route, pg::FileNodeOf(index_.rel), ahead_low_, Direction::kForward, guess) &&
+  return hot::Lookup(&CacheOf(index_.rel)->route, pg::FileNodeOf(index_.rel), index_.shape, ahead_low_,
+                     Direction::kForward, guess) &&
          guess->level == 0;
 }
 
@@ -141,6 +152,7 @@ void Lookup::AskForLeaves() {
 bool Lookup::Read() {
   first_key_ = continues_ ? end_key_ - 1 : end_key_;
   entries_.count = 0;
+  ForgetValues();
   hits_ = 0;
   uint32 key = first_key_;
   for (; key < key_count_; key++) {
@@ -193,9 +205,9 @@ bool Lookup::ReadDirectly(uint32 key) {
   const NodePage page(raw, index_.shape);
   const core::Node& node = page.node();
   bool complete = true;
-  if (likely((page.special().flags & (kDeletedPage | kMetaPage)) == 0 && page.level() == 0 &&
+  if (likely((page.special().flags & (kNoNode | kColdPage)) == 0 && page.level() == 0 &&
              node.IsInside(low_.key.ordinal[0]))) {
-  } else if (IsLandingFor(index_, raw, low_, Direction::kForward, 0)) {
+  } else if (!IsCold(raw) && IsLandingFor(index_, raw, low_, Direction::kForward, 0)) {
     complete = !node.BoundIsRight(high_, Direction::kBackward);
   } else {
     ReleasePage(buffer);
@@ -244,7 +256,12 @@ bool Lookup::ReadDirectly(uint32 key) {
 void Lookup::Collect(const NodePage& page, Page raw, const PageRange& range) {
   const bool ask_killed = mode_.skip_killed && unlikely(MayHaveKilled(raw));
   uint32 at = entries_.count;
-  if (likely(!ask_killed && range.size() == 1 && range.base_begin < range.base_end)) {
+  // A value that only one string is equal to need not be read.
+  const uint64 decoded = mode_.wanted & ~own_columns_;
+  const uint64 bytes_wanted = decoded & page.node().header().bytes_columns;
+  const uint32 base = range.base_end - range.base_begin;
+  if (unlikely(bytes_wanted != 0)) ReserveValues(page.node().DecodedBytes(bytes_wanted, base));
+  if (likely(!ask_killed && range.size() == 1 && range.base_begin < range.base_end && bytes_wanted == 0)) {
     const core::Node& node = page.node();
     for (uint64 wanted = mode_.wanted; wanted != 0; wanted &= wanted - 1) {
       const int c = __builtin_ctzll(wanted);
@@ -257,15 +274,28 @@ void Lookup::Collect(const NodePage& page, Page raw, const PageRange& range) {
     entries_.count++;
     return;
   }
+  if (range.base_begin < range.base_end) page.node().Decode(range.base_begin, range.base_end, decoded, &entries_, at);
   if (!ask_killed) {
-    if (range.base_begin < range.base_end)
-      page.node().Decode(range.base_begin, range.base_end, mode_.wanted, &entries_, at);
-    at += range.base_end - range.base_begin;
+    at += base;
   } else {
     KilledHints hints(raw);
-    for (uint32 i = range.base_begin; i < range.base_end; i++)
-      if (!hints.IsKilled(i)) page.node().Decode(i, i + 1, mode_.wanted, &entries_, at++);
+    const uint32 first = at;
+    for (uint32 i = range.base_begin; i < range.base_end; i++) {
+      if (hints.IsKilled(i)) continue;
+      const uint32 from = first + (i - range.base_begin);
+      if (from != at) core::CopyEntry(&entries_, at, entries_, from);
+      at++;
+    }
   }
+  for (uint64 own = mode_.wanted & own_columns_; own != 0; own &= own - 1) {
+    const int c = __builtin_ctzll(own);
+    for (uint32 i = entries_.count; i < at; i++) {
+      entries_.value[c][i] = low_.key.ordinal[c];
+      entries_.cls[c][i] = core::kValue;
+    }
+  }
+  if (unlikely(index_.shape.bytes_columns != 0) && range.delta_begin < range.delta_end)
+    ReserveValues(page.delta_bytes());
   for (uint32 rank = range.delta_begin; rank < range.delta_end; rank++) {
     if (ask_killed && KilledHints(raw).IsKilled(page.node().count() + page.DeltaSlotAt(rank))) continue;
     Entry entry;
@@ -275,9 +305,53 @@ void Lookup::Collect(const NodePage& page, Page raw, const PageRange& range) {
       entries_.cls[c][at] = entry.cls[c];
       if (entry.cls[c] != core::kValue) entries_.all_value &= ~(UINT64CONST(1) << c);
     }
-    entries_.tid[at++] = entry.tid;
+    entries_.tid[at] = entry.tid;
+    if (unlikely(index_.shape.bytes_columns != 0)) core::OwnValues(&entries_, at);
+    at++;
   }
   entries_.count = at;
+}
+
+// The reader's next chunk will have the place of this one's values.
+void Lookup::OwnValues(uint32 begin, const core::Entries& read) {
+  const uint64 wanted = index_.shape.bytes_columns & mode_.wanted;
+  size_t bytes = 0;
+  const auto for_each = [&](auto visit) {
+    for (uint64 left = wanted; left != 0; left &= left - 1) {
+      const int c = __builtin_ctzll(left);
+      for (uint32 i = begin; i < begin + read.count; i++)
+        if (entries_.cls[c][i] == core::kValue) visit(&entries_.value[c][i]);
+    }
+  };
+  for_each([&](uint64* value) { bytes += core::StoredBytes(*value); });
+  ReserveValues(bytes);
+  for_each([&](uint64* value) {
+    const uint64 owned = core::WordOf(entries_.bytes);
+    entries_.bytes = core::StoreBytes(core::ViewOf(*value), entries_.bytes);
+    *value = owned;
+  });
+}
+
+// Room at entries_.bytes for that many bytes of values, which a Read's entries keep.
+void Lookup::ReserveValues(size_t bytes) {
+  if (likely(bytes <= static_cast<size_t>(values_end_ - entries_.bytes))) return;
+  constexpr size_t kFirstBlock = 4096;
+  has_blocks_ = block_bytes_ > 0;
+  block_bytes_ = Max(Max(2 * block_bytes_, kFirstBlock), bytes);
+  values_begin_ = static_cast<uint8_t*>(MemoryContextAllocHuge(values_, block_bytes_));
+  values_end_ = values_begin_ + block_bytes_;
+  entries_.bytes = values_begin_;
+}
+
+// Only the last block, the largest one, is kept for the next Read.
+void Lookup::ForgetValues() {
+  if (has_blocks_) {
+    MemoryContextReset(values_);
+    values_begin_ = static_cast<uint8_t*>(MemoryContextAllocHuge(values_, block_bytes_));
+    values_end_ = values_begin_ + block_bytes_;
+    has_blocks_ = false;
+  }
+  entries_.bytes = values_begin_;
 }
 
 // Reads on as a scan does; false if there is no room for what is left.
@@ -292,6 +366,7 @@ bool Lookup::ReadOn(uint32 key) {
     for (uint32 i = 0; i < read.count; i++) {
       core::CopyEntry(&entries_, begin + i, read, i);
     }
+    if (values_ != nullptr) OwnValues(begin, read);
     entries_.count += read.count;
     entries_.all_value &= read.all_value;
     if (mode_.heap != nullptr) AskVisibilityMap(begin);
@@ -302,7 +377,7 @@ bool Lookup::ReadOn(uint32 key) {
       }
       return true;
     }
-    next_ = reader_.next();
+    next_ = reader_.next();  // (whose values stay where they are until the next read)
   } while (mode_.most == 0 || entries_.count - first < mode_.most);
   leaf_[key - first_key_].cut = true;
   return true;

@@ -37,7 +37,8 @@ class Lookup {
   void Free();
   void Begin(const LookupMode& mode);
 
-  // Takes n keys, mode.columns stored ordinals each, that stay where they are.
+  // Takes n keys, mode.columns stored ordinals (or values of bytes columns) each, that stay
+  // where they are.
   void Start(const uint64* keys, uint32 n);
   // Reads the entries of the next keys, at least a part of those of one; false if there is
   // no key left.  No page stays pinned.
@@ -99,6 +100,9 @@ class Lookup {
   void AskForLeaves();
   bool ReadDirectly(uint32 key);
   void Collect(const NodePage& page, Page raw, const PageRange& range);
+  void ReserveValues(size_t bytes);
+  void ForgetValues();
+  void OwnValues(uint32 begin, const core::Entries& read);
   bool ReadOn(uint32 key);
   void AskVisibilityMap(uint32 first);
   void ReleaseMapPages();
@@ -125,6 +129,11 @@ class Lookup {
   core::Entries entries_;
   void* memory_;  // of its arrays
   bool* all_visible_;
+  uint64 own_columns_;                   // the key columns whose values are those looked up, byte for byte
+  MemoryContext values_;                 // of bytes columns of a Read's entries; null if there are none
+  uint8_t *values_begin_, *values_end_;  // of its last block
+  size_t block_bytes_;                   // that it has
+  bool has_blocks_;                      // more than this one
   LeafReader reader_;
   Buffer map_page_[kMapPages];
 };

@@ -9,6 +9,10 @@
 #include "tree/page.h"
 #include "tree/rows.h"
 
+extern "C" {
+#include "access/genam.h"
+}
+
 namespace omendb::tree {
 
 // All entries of a page, base and delta merged, in palloc'd memory, with room for more.
@@ -25,6 +29,25 @@ void FreeEntries(LoadedEntries* loaded);
 // Inserts one entry.  `unchanged`: of a new version of a row whose columns in the index
 // are what they were.
 void Insert(const Index& index, const Entry& entry, bool unchanged);
+
+// The same in two steps, for a leaf that the entry belongs to, locked exclusively.  The first
+// is for one whose split is complete: it returns false, and keeps the lock, if the leaf is
+// full; otherwise lock and pin are gone.  `bottom_up`: whether it is worth asking the table
+// for dead rows.  The second completes the leaf's split, or divides it; lock and pin are gone.
+bool InsertIntoPage(const Index& index, Buffer buffer, const Entry& entry, bool bottom_up);
+void MakeRoom(const Index& index, Buffer buffer, const core::Bound& place);
+
+// What InsertUnique found of the key of a new entry.
+enum class Uniqueness : uint8 {
+  kUnique,     // no other row has it
+  kPossibly,   // UNIQUE_CHECK_PARTIAL: another row has it, or may come to have it
+  kDuplicate,  // another row has it; nothing was inserted
+  kNotFound,   // UNIQUE_CHECK_EXISTING: the entry is not there
+};
+
+// Inserts an entry into a unique index, if the rows of the table permit it, and waits for
+// transactions on which that depends.  UNIQUE_CHECK_EXISTING: only looks whether they do.
+Uniqueness InsertUnique(const Index& index, const Entry& entry, Relation heap, IndexUniqueCheck check, bool unchanged);
 
 // Inserts sorted rows: each leaf that gets some is locked and written once, or once more
 // for each time that it splits.

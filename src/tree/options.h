@@ -2,6 +2,7 @@
 #ifndef OMENDB_TREE_OPTIONS_H
 #define OMENDB_TREE_OPTIONS_H
 
+#include "cold/api.h"
 #include "hot/table.h"
 
 #include "pg/postgres.h"
@@ -16,6 +17,8 @@ struct Options {
   int32 varlena_header;  // reloptions are a varlena; do not touch
   int fillfactor;        // percent
   int model;             // core::FenceModelKind, or hot::kAutoModel
+  int cold_compression;  // cold::Codec
+  int cold_after;        // offset of a string, which the cold worker reads from the catalog
 };
 
 inline constexpr int kMinFillFactor = 10;
@@ -30,6 +33,14 @@ inline int FillFactor(Relation rel) {
 inline int FenceModelOf(Relation rel) {
   const Options* options = reinterpret_cast<const Options*>(rel->rd_options);
   return options != nullptr ? options->model : hot::kAutoModel;
+}
+
+inline constexpr cold::Codec kDefaultCodec = cold::Codec::kZstd;
+
+// How segments are compressed.
+inline cold::Codec ColdCompressionOf(Relation rel) {
+  const Options* options = reinterpret_cast<const Options*>(rel->rd_options);
+  return options != nullptr ? static_cast<cold::Codec>(options->cold_compression) : kDefaultCodec;
 }
 
 // Bytes of node image that a page is filled with when its entries come in order:

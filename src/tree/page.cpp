@@ -1,7 +1,9 @@
 #include "tree/page.h"
 
+#include "tree/cold_page.h"
 #include "tree/index_cache.h"
 #include "tree/killed.h"
+#include "tree/segment.h"
 
 #include "pg/compat.h"
 
@@ -25,7 +27,7 @@ namespace {
 
 const uint8_t* BodyOf(Page page) { return reinterpret_cast<const uint8_t*>(page) + SizeOfPageHeaderData; }
 
-bool HoldsNode(const PageSpecial& special) { return (special.flags & (kMetaPage | kDeletedPage)) == 0; }
+bool HoldsNode(const PageSpecial& special) { return (special.flags & kNoNode) == 0; }
 
 pg_crc32c BaseCrc(Page page) {
   const NodeHeader* header = reinterpret_cast<const NodeHeader*>(BodyOf(page));
@@ -142,11 +144,16 @@ core::Tid DeltaTid(const uint8_t* entry, int values) {
   return static_cast<core::Tid>(LoadUnaligned<uint32>(at)) << core::kTidOffsetBits | LoadUnaligned<uint16>(at + 4);
 }
 uint8 DeltaClass(const uint8_t* entry, int values, int column) { return entry[8 * values + 6 + column]; }
-void DeltaKey(const uint8_t* entry, int values, int key_columns, Key* key) {
+uint64 DeltaValue(const uint8_t* entry, int values, const Shape& shape, int column) {
+  const uint64 value = LoadUnaligned<uint64>(entry + 8 * column);
+  const bool is_bytes = shape.is_bytes(column) && DeltaClass(entry, values, column) == core::kValue;
+  return unlikely(is_bytes) ? core::WordOf(entry + value) : value;
+}
+void DeltaKey(const uint8_t* entry, int values, const Shape& shape, Key* key) {
   key->tid = DeltaTid(entry, values);
-  for (int c = 0; c < key_columns; c++) {
+  for (int c = 0; c < shape.key_columns; c++) {
     key->cls[c] = DeltaClass(entry, values, c);
-    key->ordinal[c] = LoadUnaligned<uint64>(entry + 8 * c);
+    key->ordinal[c] = DeltaValue(entry, values, shape, c);
   }
 }
 
@@ -160,17 +167,22 @@ void EntryKey(const Entry& entry, const Shape& shape, Key* key) {
   }
 }
 
-bool NodePage::HasDeltaRoom() const {
+size_t NodePage::delta_bytes() const {
   const PageHeader header = reinterpret_cast<PageHeader>(page_);
-  return delta_count() < MaxDeltaEntries() &&
-         static_cast<size_t>(header->pd_upper - header->pd_lower) >= delta_stride() + 1;
+  return static_cast<size_t>(header->pd_special - header->pd_upper) + delta_count() * DeltaPlace(shape_, inner());
+}
+
+bool NodePage::HasDeltaRoom(size_t bytes) const { return delta_count() < MaxDeltaEntries() && FitsDelta(bytes); }
+
+bool NodePage::FitsDelta(size_t bytes) const {
+  const PageHeader header = reinterpret_cast<PageHeader>(page_);
+  return delta_count() < kMaxDelta &&
+         static_cast<size_t>(header->pd_upper - header->pd_lower) >= bytes + DeltaPlace(shape_, inner());
 }
 
 core::Tid NodePage::DeltaTidAt(uint32_t rank) const { return DeltaTid(DeltaAt(rank), value_columns()); }
 
-void NodePage::DeltaKeyAt(uint32_t rank, Key* key) const {
-  DeltaKey(DeltaAt(rank), value_columns(), shape_.key_columns, key);
-}
+void NodePage::DeltaKeyAt(uint32_t rank, Key* key) const { DeltaKey(DeltaAt(rank), value_columns(), shape_, key); }
 
 void NodePage::DeltaEntryAt(uint32_t rank, Entry* out) const {
   const uint8_t* entry = DeltaAt(rank);
@@ -178,9 +190,34 @@ void NodePage::DeltaEntryAt(uint32_t rank, Entry* out) const {
   out->tid = DeltaTid(entry, values);
   for (int c = 0; c < values; c++) {
     out->cls[c] = DeltaClass(entry, values, c);
-    out->value[c] = LoadUnaligned<uint64>(entry + 8 * c);
+    out->value[c] = DeltaValue(entry, values, shape_, c);
   }
   out->child = inner() ? LoadUnaligned<uint32>(entry + 9 * values + 6) : InvalidBlockNumber;
+}
+
+bool NodePage::DeltaIsSound() const {
+  const PageHeader header = reinterpret_cast<PageHeader>(page_);
+  if (node_.header().bytes_columns == 0) return header->pd_upper == header->pd_special - delta_count() * delta_stride();
+  const Shape shape = node_.shape();
+  uint32 end = header->pd_special;
+  for (uint32 slot = 0; slot < delta_count(); slot++) {
+    const uint32 begin = DeltaOffsetAt(slot);
+    if (begin < header->pd_upper || begin + delta_stride() > end) return false;
+    const uint8_t* entry = reinterpret_cast<const uint8_t*>(page_) + begin;
+    size_t values = 0;
+    for (uint64 left = shape.bytes_columns; left != 0; left &= left - 1) {
+      const int c = __builtin_ctzll(left);
+      if (DeltaClass(entry, value_columns(), c) != core::kValue) continue;
+      const uint64 at = LoadUnaligned<uint64>(entry + 8 * c);
+      // (First by itself: the sum may overflow.)
+      if (at < delta_stride() || at > end - begin || at + core::kValueSizeBytes > end - begin) return false;
+      values += core::StoredBytes(core::WordOf(entry + at));
+      if (at + core::StoredBytes(core::WordOf(entry + at)) > end - begin) return false;
+    }
+    if (values > core::kMaxEntryBytes) return false;
+    end = begin;
+  }
+  return end == header->pd_upper;
 }
 
 BlockNumber NodePage::DeltaChildAt(uint32_t rank) const {
@@ -196,13 +233,13 @@ uint32_t NodePage::DeltaLowerBound(const Bound& bound) const {
     bool below;
     // The first column decides almost always.
     const uint64 ordinal = LoadUnaligned<uint64>(entry);
-    if (bound.columns > 0 && bound.key.cls[0] == core::kValue && DeltaClass(entry, values, 0) == core::kValue &&
-        ordinal != bound.key.ordinal[0]) {
+    if (bound.columns > 0 && !shape_.is_bytes(0) && bound.key.cls[0] == core::kValue &&
+        DeltaClass(entry, values, 0) == core::kValue && ordinal != bound.key.ordinal[0]) {
       below = ordinal < bound.key.ordinal[0];
     } else {
       Key key;
       DeltaKeyAt(middle, &key);
-      below = core::CompareBound(bound, key, shape_.key_columns) > 0;
+      below = core::CompareBound(bound, key, shape_) > 0;
     }
     if (below)
       begin = middle + 1;
@@ -221,15 +258,16 @@ BlockNumber NodePage::ChildFor(const Bound& bound, Direction direction) const {
   uint32_t rank = DeltaLowerBound(bound);
   if (direction == Direction::kForward && rank < delta_count()) {
     DeltaKeyAt(rank, &key);
-    if (core::CompareBound(bound, key, shape_.key_columns) == 0) return DeltaChildAt(rank);
+    if (core::CompareBound(bound, key, shape_) == 0) return DeltaChildAt(rank);
   }
   if (rank == 0) return node_.ChildAt(index);
   rank--;
   // Both are candidates: the later separator is the closer one.
   Key base_key;
+  core::KeyBytes memory;
   DeltaKeyAt(rank, &key);
-  node_.KeyAt(index, &base_key);
-  return core::CompareKeys(base_key, key, shape_.key_columns) > 0 ? node_.ChildAt(index) : DeltaChildAt(rank);
+  node_.KeyAt(index, &memory, &base_key);
+  return core::CompareKeys(base_key, key, shape_) > 0 ? node_.ChildAt(index) : DeltaChildAt(rank);
 }
 
 void InitPage(Page page, BlockNumber left, BlockNumber right, uint16 flags) {
@@ -244,6 +282,7 @@ void InitPage(Page page, BlockNumber left, BlockNumber right, uint16 flags) {
 
 void PutNode(Page page, const core::Entries& entries, const core::NodePlan& plan, uint32 level, const Key& low,
              const Key* high) {
+  if (unlikely(plan.size > kPageCapacity)) elog(ERROR, "omendb: a node of %zu bytes does not fit a page", plan.size);
   core::WriteNode(entries, plan, level, low, high, MutableBodyOf(page));
   FinishNode(page);
 }
@@ -253,10 +292,25 @@ void PutTail(Page page, const core::Entries& tail, uint32 from, const core::Node
   FinishNode(page);
 }
 
+size_t EncodedDeltaBytes(const Shape& shape, bool inner, const Entry& entry) {
+  size_t bytes = NodePage::DeltaStride(shape, inner);
+  for (uint64 left = (inner ? shape.Inner() : shape).bytes_columns; left != 0; left &= left - 1) {
+    const int c = __builtin_ctzll(left);
+    if (entry.cls[c] == core::kValue) bytes += core::StoredBytes(entry.value[c]);
+  }
+  return bytes;
+}
+
 void EncodeDelta(const Shape& shape, bool inner, const Entry& entry, uint8_t* bytes) {
   const int values = inner ? shape.key_columns : shape.value_columns;
+  uint8_t* const start = bytes;
+  uint8_t* next = start + NodePage::DeltaStride(shape, inner);
   for (int c = 0; c < values; c++, bytes += 8) {
-    const uint64 value = entry.cls[c] == core::kValue ? entry.value[c] : 0;
+    uint64 value = entry.cls[c] == core::kValue ? entry.value[c] : 0;
+    if (shape.is_bytes(c) && entry.cls[c] == core::kValue) {
+      value = static_cast<uint64>(next - start);
+      next = core::StoreBytes(core::ViewOf(entry.value[c]), next);
+    }
     memcpy(bytes, &value, 8);
   }
   const uint32 block = static_cast<uint32>(core::TidBlock(entry.tid));
@@ -267,31 +321,51 @@ void EncodeDelta(const Shape& shape, bool inner, const Entry& entry, uint8_t* by
   if (inner) memcpy(bytes + 6 + values, &entry.child, 4);
 }
 
-void AppendEncodedDelta(Page page, const Shape& shape, const uint8_t* bytes) {
+uint32_t DeltaRankOf(const NodePage& page, const Shape& shape, const Entry& entry) {
+  Key key;
+  Bound bound;
+  EntryKey(entry, shape, &key);
+  core::SetBoundBefore(&bound, key, shape.key_columns);
+  return page.DeltaLowerBound(bound);
+}
+
+uint32_t DeltaRankOfEncoded(const NodePage& page, const Shape& shape, const uint8_t* bytes) {
+  Key key;
+  Bound bound;
+  DeltaKey(bytes, page.value_columns(), shape, &key);
+  core::SetBoundBefore(&bound, key, shape.key_columns);
+  return page.DeltaLowerBound(bound);
+}
+
+void AppendEncodedDelta(Page page, const Shape& shape, const uint8_t* bytes, size_t size, uint32_t rank) {
   const PageHeader header = reinterpret_cast<PageHeader>(page);
   PageSpecial* special = SpecialOf(page);
   const NodePage view(page, shape);
-
-  Key key;
-  Bound bound;
-  DeltaKey(bytes, view.value_columns(), shape.key_columns, &key);
-  core::SetBoundBefore(&bound, key, shape.key_columns);
-  const uint32_t rank = view.DeltaLowerBound(bound);
   const uint32_t count = special->delta_count;
+  const bool with_offsets = view.node().header().bytes_columns != 0;
 
-  header->pd_upper = static_cast<LocationIndex>(header->pd_upper - view.delta_stride());
-  memcpy(page + header->pd_upper, bytes, view.delta_stride());
+  header->pd_upper = static_cast<LocationIndex>(header->pd_upper - size);
+  memcpy(page + header->pd_upper, bytes, size);
   uint8_t* order = reinterpret_cast<uint8_t*>(page) + SizeOfPageHeaderData + view.node().header().size;
+  // The offsets, if there are any, follow the order, and the new one comes last.
+  uint8_t* offsets = order + count;
+  if (with_offsets) {
+    memmove(offsets + 1, offsets, count * sizeof(uint16));
+    memcpy(offsets + 1 + count * sizeof(uint16), &header->pd_upper, sizeof(uint16));
+  }
   memmove(order + rank + 1, order + rank, count - rank);
   order[rank] = static_cast<uint8_t>(count);
-  header->pd_lower++;
+  header->pd_lower = static_cast<LocationIndex>(header->pd_lower + (with_offsets ? 3 : 1));
   special->delta_count++;
 }
 
 void AppendDelta(Page page, const Shape& shape, const Entry& entry) {
-  uint8_t bytes[9 * core::kMaxValueColumns + 10];
-  EncodeDelta(shape, NodePage(page, shape).inner(), entry, bytes);
-  AppendEncodedDelta(page, shape, bytes);
+  uint8_t bytes[9 * core::kMaxValueColumns + 10 + core::kMaxEntryBytes];
+  const NodePage view(page, shape);
+  const size_t size = EncodedDeltaBytes(shape, view.inner(), entry);
+  if (unlikely(!view.FitsDelta(size))) elog(ERROR, "omendb: an entry of %zu bytes does not fit its page", size);
+  EncodeDelta(shape, view.inner(), entry, bytes);
+  AppendEncodedDelta(page, shape, bytes, size, DeltaRankOf(view, shape, entry));
 }
 
 void InitMetaPage(Page page, const Shape& shape) {
@@ -302,6 +376,7 @@ void InitMetaPage(Page page, const Shape& shape) {
   meta->version = kFormatVersion;
   meta->key_columns = static_cast<uint32>(shape.key_columns);
   meta->value_columns = static_cast<uint32>(shape.value_columns);
+  meta->bytes_columns = shape.bytes_columns;
   reinterpret_cast<PageHeader>(page)->pd_lower = SizeOfPageHeaderData + sizeof(MetaBody);
   SealPage(page, kMetaBlock);
 }
@@ -341,7 +416,9 @@ bool PageIsSound(Page page, const Shape& shape, BlockNumber block, const char** 
   if (HoldsNode(special)) {
     if (body < sizeof(NodeHeader) || reinterpret_cast<const NodeHeader*>(BodyOf(page))->size > body)
       return fails("its node is larger than the page");
-  } else if (body < ((special.flags & kMetaPage) != 0 ? sizeof(MetaBody) : sizeof(DeletedBody))) {
+  } else if (body < ((special.flags & kMetaPage) != 0      ? sizeof(MetaBody)
+                     : (special.flags & kDeletedPage) != 0 ? sizeof(DeletedBody)
+                                                           : sizeof(SegmentBody))) {
     return fails("its body is too short");
   }
   if (special.page_crc != PageCrc(page, block)) return fails("its checksum does not match");
@@ -351,17 +428,20 @@ bool PageIsSound(Page page, const Shape& shape, BlockNumber block, const char** 
     if (meta.magic != kMagic) return fails("its magic number is wrong");
     if (meta.version != kFormatVersion) return fails(kUnknownVersion);
     if (meta.key_columns != static_cast<uint32>(shape.key_columns) ||
-        meta.value_columns != static_cast<uint32>(shape.value_columns))
+        meta.value_columns != static_cast<uint32>(shape.value_columns) || meta.bytes_columns != shape.bytes_columns)
       return fails("its columns are not those of the index");
     return true;
   }
   if (special.base_crc != BaseCrc(page)) return fails("its node's checksum does not match");
-  if (!Node::IsValid(BodyOf(page), body, shape.key_columns, shape.value_columns)) return fails("its node is malformed");
+  if ((special.flags & kColdPage) != 0) return ColdPageIsSound(page, shape, body, problem);
+  if (!Node::IsValid(BodyOf(page), body, shape)) return fails("its node is malformed");
   // From here on the node can be read; now the delta.
   const NodePage view(page, shape);
   const uint32_t count = special.delta_count;
-  if (count > kMaxDelta || header->pd_lower != SizeOfPageHeaderData + view.node().header().size + count ||
-      header->pd_upper != header->pd_special - count * view.delta_stride())
+  if (count > kMaxDelta ||
+      header->pd_lower !=
+          SizeOfPageHeaderData + view.node().header().size + count * NodePage::DeltaPlace(shape, view.inner()) ||
+      !view.DeltaIsSound())
     return fails("its delta is malformed");
   const uint8_t* order = BodyOf(page) + view.node().header().size;
   uint64 seen = 0;

@@ -6,6 +6,7 @@
 //   | node image: header, columns, fences, packed words              |
 //   +---------------------------------------------------------------+
 //   | delta order: one byte an entry, slot numbers in key order      |
+//   | delta offsets: two bytes a slot, if there are bytes columns    |
 //   +---------------------------------------------------------------+ pd_lower
 //   | hole                                                           |
 //   +---------------------------------------------------------------+ pd_upper
@@ -19,14 +20,17 @@
 //   value columns (8 each) | TID block (4), offset (2) | classes (1 each)
 //                                            | child (4), in an inner node only
 //
-// unaligned.  A base entry and a delta entry are equals: readers merge the two.
+// unaligned.  Where there are bytes columns, their values (core/bytes.h) follow, and the
+// 8 bytes of the column say where, from the entry's start; then entries have any size, and
+// the offsets say where on the page each slot's begins.  A base entry and a delta entry are
+// equals: readers merge the two.
 //
 // Block 0 is the metapage.  Block 1 is the root, whatever its level: a root that
 // splits moves its entries to two new pages, so no search reads the metapage.
 #ifndef OMENDB_TREE_PAGE_H
 #define OMENDB_TREE_PAGE_H
 
-#include "core/node.h"
+#include "core/node_writer.h"
 #include "core/prefetch.h"
 
 #include "pg/postgres.h"
@@ -45,7 +49,7 @@ inline constexpr BlockNumber kMetaBlock = 0;
 inline constexpr BlockNumber kRootBlock = 1;
 
 inline constexpr uint32 kMagic = 0x6F6D656E;  // "omen"
-inline constexpr uint8 kFormatVersion = 1;
+inline constexpr uint8 kFormatVersion = 2;
 inline constexpr uint16 kPageId = 0x0DB1;
 
 // Entries of a delta: slot numbers are bytes, and every reader searches it.
@@ -61,7 +65,11 @@ enum PageFlags : uint16 {
   kMetaPage = 1 << 0,
   kDeletedPage = 1 << 1,      // unlinked; the body is a DeletedBody
   kIncompleteSplit = 1 << 2,  // the right sibling has no downlink yet
+  kColdPage = 1 << 3,         // its entries are leaves in segments (tree/cold_page.h)
+  kSegmentPage = 1 << 4,      // a block of a segment (tree/segment.h)
 };
+// Of pages that are no nodes of the tree.
+inline constexpr uint16 kNoNode = kMetaPage | kDeletedPage | kSegmentPage;
 
 // Special space, 24 bytes.  The page id comes last, where tools look for it.
 struct PageSpecial {
@@ -84,21 +92,24 @@ struct MetaBody {
   uint32 key_columns;
   uint32 value_columns;
   uint32 deleted_pages;  // unlinked and not reused when VACUUM last looked
-  uint32 reserved;
+  uint32 segments;       // one of the states below
+  uint64 bytes_columns;  // bit c: value column c is a bytes column
+  uint64 offloaded;      // the end of the WAL when leaves were last offloaded; 0: never
+
+  // Whether there are blocks of segments (tree/segment.h), and VACUUM may find some to free.
+  enum : uint32 { kNoSegments, kInUse, kMayBeUnused };
 };
-static_assert(sizeof(MetaBody) == 24);
+static_assert(sizeof(MetaBody) == 40);
 
 // The body of a deleted page: no scan that began before this can still arrive.
 struct DeletedBody {
   FullTransactionId safe_xid;
 };
 static_assert(sizeof(DeletedBody) == 8);
+// Where there is none that could do harm.
+inline const FullTransactionId kNoTransaction = FullTransactionIdFromU64(FirstNormalTransactionId);
 
-// What the tree must know of an index's columns.
-struct Shape {
-  int key_columns;
-  int value_columns;
-};
+using core::Shape;
 
 // An index opened for the tree.
 struct Index {
@@ -122,7 +133,7 @@ inline PageSpecial* SpecialOf(Page page) { return reinterpret_cast<PageSpecial*>
 class NodePage {
  public:
   NodePage(Page page, const Shape& shape)
-      : page_(page), special_(SpecialOf(page)), shape_(shape), node_(Body()) {}
+      : page_(page), special_(SpecialOf(page)), shape_(shape), node_(Body(), shape.order) {}
 
   const core::Node& node() const { return node_; }
   const PageSpecial& special() const { return *special_; }
@@ -135,22 +146,36 @@ class NodePage {
   uint32 entry_count() const { return node_.count() + delta_count(); }
 
   int value_columns() const { return inner() ? shape_.key_columns : shape_.value_columns; }
+  // Of a delta entry, but for values of bytes columns.
   size_t delta_stride() const { return DeltaStride(shape_, inner()); }
   static size_t DeltaStride(const Shape& shape, bool inner) {
     const size_t values = static_cast<size_t>(inner ? shape.key_columns : shape.value_columns);
     return 9 * values + 6 + (inner ? 4 : 0);
   }
-  // Whether one more entry can be appended to the delta.
-  bool HasDeltaRoom() const;
+  // What the delta says of an entry's place, besides the entry.
+  static size_t DeltaPlace(const Shape& shape, bool inner) {
+    return (inner ? shape.Inner() : shape).bytes_columns != 0 ? 3 : 1;
+  }
+  // What the delta takes of the page.
+  size_t delta_bytes() const;
+  // Whether an entry of so many bytes (EncodedDeltaBytes) should be appended to the delta.
+  bool HasDeltaRoom(size_t bytes) const;
+  // Whether it can be: the entries of another page's delta may be more than a session whose
+  // test build has small ones would append.
+  bool FitsDelta(size_t bytes) const;
 
   // Delta entries by their rank in key order.
   uint32 DeltaSlotAt(uint32_t rank) const { return Body()[node_.header().size + rank]; }
   core::Tid DeltaTidAt(uint32_t rank) const;
+  // Values of bytes columns stay on the page.
   void DeltaKeyAt(uint32_t rank, core::Key* key) const;
   void DeltaEntryAt(uint32_t rank, Entry* entry) const;
   BlockNumber DeltaChildAt(uint32_t rank) const;
   // The rank of the first delta entry above the bound.
   uint32_t DeltaLowerBound(const core::Bound& bound) const;
+
+  // Whether the delta's entries fill the end of the page, and have their values inside.
+  bool DeltaIsSound() const;
 
   // The child to descend to, base and delta together.
   BlockNumber ChildFor(const core::Bound& bound, core::Direction direction) const;
@@ -158,7 +183,15 @@ class NodePage {
  private:
   const uint8_t* Body() const { return reinterpret_cast<const uint8_t*>(page_) + SizeOfPageHeaderData; }
   const uint8_t* DeltaAt(uint32_t rank) const {
-    return reinterpret_cast<const uint8_t*>(special_) - (DeltaSlotAt(rank) + 1) * delta_stride();
+    const uint32 slot = DeltaSlotAt(rank);
+    if (unlikely(node_.header().bytes_columns != 0))
+      return reinterpret_cast<const uint8_t*>(page_) + DeltaOffsetAt(slot);
+    return reinterpret_cast<const uint8_t*>(special_) - (slot + 1) * delta_stride();
+  }
+  uint16 DeltaOffsetAt(uint32 slot) const {
+    uint16 offset;
+    memcpy(&offset, Body() + node_.header().size + delta_count() + slot * sizeof offset, sizeof offset);
+    return offset;
   }
 
   Page page_;
@@ -174,7 +207,10 @@ inline constexpr size_t kPageCapacity = BLCKSZ - SizeOfPageHeaderData - sizeof(P
 // What a node image may take, so that more entries have room: kMinDelta of them,
 // or, where entries are wide, as many as a twentieth of the page holds, but one at least.
 inline size_t MaxImageBytes(const Shape& shape, bool inner) {
-  const size_t one = NodePage::DeltaStride(shape, inner) + 1;
+  constexpr size_t kUsualValue = 32;  // of a bytes column
+  const size_t one =
+      NodePage::DeltaStride(shape, inner) + NodePage::DeltaPlace(shape, inner) +
+      kUsualValue * static_cast<size_t>(__builtin_popcountll((inner ? shape.Inner() : shape).bytes_columns));
   return kPageCapacity - Max(one, Min(kMinDelta * one, kPageCapacity / 20));
 }
 
@@ -183,17 +219,22 @@ inline size_t MaxImageBytes(const Shape& shape, bool inner) {
 // An empty page with links and flags.
 void InitPage(Page page, BlockNumber left, BlockNumber right, uint16 flags);
 // Puts a node image on an initialized page; the delta becomes empty.
-void PutNode(Page page, const core::Entries& entries, const core::NodePlan& plan, uint32 level,
-             const core::Key& low, const core::Key* high);
+void PutNode(Page page, const core::Entries& entries, const core::NodePlan& plan, uint32 level, const core::Key& low,
+             const core::Key* high);
 // The same for a page that has a node, of which the entries before `from` remain as they
 // are (core::PlanTail).
 void PutTail(Page page, const core::Entries& tail, uint32 from, const core::NodePlan& plan);
-// REQUIRES: HasDeltaRoom().
+// REQUIRES: FitsDelta().
 void AppendDelta(Page page, const Shape& shape, const Entry& entry);
-// The same in two steps, the first of which needs no page: `bytes` has room for
-// NodePage::DeltaStride.
+// The same in steps: encoded, which takes so many bytes; put at its rank, which is where its
+// key belongs.  (Only the last one happens in a critical section and in replay, where nothing
+// may compare values that a function compares.)
+size_t EncodedDeltaBytes(const Shape& shape, bool inner, const Entry& entry);
 void EncodeDelta(const Shape& shape, bool inner, const Entry& entry, uint8_t* bytes);
-void AppendEncodedDelta(Page page, const Shape& shape, const uint8_t* bytes);
+uint32_t DeltaRankOf(const NodePage& page, const Shape& shape, const Entry& entry);
+// Of an encoded entry.  REQUIRES: no bytes columns.
+uint32_t DeltaRankOfEncoded(const NodePage& page, const Shape& shape, const uint8_t* bytes);
+void AppendEncodedDelta(Page page, const Shape& shape, const uint8_t* bytes, size_t size, uint32_t rank);
 void InitMetaPage(Page page, const Shape& shape);
 void InitDeletedPage(Page page, BlockNumber left, BlockNumber right, FullTransactionId safe_xid);
 // Computes the page's checksums: the last thing done to an image.  The base's
@@ -231,6 +272,9 @@ bool PageIsSound(Page page, const Shape& shape, BlockNumber block, const char** 
 
 inline void ReleasePage(Buffer buffer) { UnlockReleaseBuffer(buffer); }
 inline bool IsDeleted(Page page) { return (SpecialOf(page)->flags & kDeletedPage) != 0; }
+inline bool IsNode(Page page) { return (SpecialOf(page)->flags & kNoNode) == 0; }
+inline bool IsCold(Page page) { return (SpecialOf(page)->flags & kColdPage) != 0; }
+inline bool IsSegment(Page page) { return (SpecialOf(page)->flags & kSegmentPage) != 0; }
 
 // A page for a new node, locked exclusively: a recycled one or a new block.
 Buffer AllocatePage(const Index& index);

@@ -23,13 +23,14 @@ MemoryContext context;  // of a record's replay
 
 Shape ShapeOf(Page page) {
   const core::Node node(reinterpret_cast<const uint8_t*>(page) + SizeOfPageHeaderData);
-  return {node.key_columns(), node.value_columns()};
+  // (Replay compares no values, so it needs no orders.)
+  return {node.key_columns(), node.value_columns(), node.header().bytes_columns, nullptr};
 }
 
-Entries AllocateEntries(uint32 capacity, const Shape& shape, int values, bool inner) {
+Entries AllocateEntries(uint32 capacity, const Shape& shape, bool inner) {
   Entries entries;
-  core::LayOutEntries(&entries, palloc(core::EntriesBytes(Max(capacity, 1), values, inner)), Max(capacity, 1),
-                      shape.key_columns, values, inner);
+  const Shape own = inner ? shape.Inner() : shape;
+  core::LayOutEntries(&entries, palloc(core::EntriesBytes(Max(capacity, 1), own, inner)), Max(capacity, 1), own, inner);
   return entries;
 }
 
@@ -156,6 +157,18 @@ const char* omendb_identify(uint8 info) {
       return "COLLAPSE";
     case Action::kCount:
       return "COUNT";
+    case Action::kSegment:
+      return "SEGMENT";
+    case Action::kFreeze:
+      return "FREEZE";
+    case Action::kAbsorb:
+      return "ABSORB";
+    case Action::kThaw:
+      return "THAW";
+    case Action::kFree:
+      return "FREE";
+    case Action::kRedirect:
+      return "REDIRECT";
   }
   return nullptr;
 }
@@ -186,9 +199,19 @@ const RmgrData kResourceManager = {
 
 void ApplyAppended(Page page, BlockNumber block, const char* data, Size bytes) {
   const Shape shape = ShapeOf(page);
-  const Size stride = NodePage(page, shape).delta_stride();
-  for (Size at = 0; at < bytes; at += stride)
-    AppendEncodedDelta(page, shape, reinterpret_cast<const uint8_t*>(data + at));
+  const NodePage view(page, shape);
+  const bool with_headers = view.node().header().bytes_columns != 0;
+  for (Size at = 0; at < bytes;) {
+    AppendedHeader header = {0, static_cast<uint16>(view.delta_stride())};
+    if (with_headers) {
+      memcpy(&header, data + at, sizeof header);
+      at += sizeof header;
+    }
+    const uint8_t* entry = reinterpret_cast<const uint8_t*>(data + at);
+    if (!with_headers) header.rank = static_cast<uint8>(DeltaRankOfEncoded(view, shape, entry));
+    AppendEncodedDelta(page, shape, entry, header.size, header.rank);
+    at += header.size;
+  }
   SealPage(page, block);
 }
 
@@ -199,13 +222,12 @@ void ApplyRecoded(Page page, BlockNumber block, const char* data, Size) {
   const Shape shape = ShapeOf(page);
   const NodePage old(page, shape);
   const bool inner = old.inner();
-  const int values = old.value_columns();
 
   // What is kept of the page's entries, and what came.
   core::NodeHeader node;
   memcpy(&node, head, sizeof node);
-  Entries scratch = AllocateEntries(kMaxDelta, shape, values, inner);
-  Entries all = AllocateEntries(old.entry_count() + node.count, shape, values, inner);
+  Entries scratch = AllocateEntries(kMaxDelta, shape, inner);
+  Entries all = AllocateEntries(old.entry_count() + node.count, shape, inner);
   all.count = MergeEntries(old, 0, old.node().count(), 0, old.delta_count(), &scratch, &all);
   core::MoveEntries(&all, 0, header.keep_begin, header.keep_end - header.keep_begin);
   all.count = header.keep_end - header.keep_begin;
@@ -219,7 +241,7 @@ void ApplyRecoded(Page page, BlockNumber block, const char* data, Size) {
     char* image = reinterpret_cast<char*>(TYPEALIGN(core::kCacheLine, memory)) + core::kImageOffset;
     memcpy(image, head + header.head_bytes + removed_bytes, header.more_bytes);
     const core::Node more_node(reinterpret_cast<const uint8_t*>(image));
-    Entries more = AllocateEntries(more_node.count(), shape, values, inner);
+    Entries more = AllocateEntries(more_node.count(), shape, inner);
     more_node.Decode(0, more_node.count(), ~UINT64CONST(0), &more, 0);
     more.count = more_node.count();
     core::MergeSorted(&all, more);

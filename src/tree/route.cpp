@@ -31,10 +31,9 @@ struct FenceList {
 void MakeRoom(FenceList* list, const Shape& shape, uint32 more) {
   if (list->entries.count + more <= list->capacity) return;
   const uint32 capacity = Max(list->entries.count + more, list->capacity * 2);
-  const int columns = shape.key_columns;
-  void* memory = palloc_extended(core::EntriesBytes(capacity, columns, true), MCXT_ALLOC_HUGE);
+  void* memory = palloc_extended(core::EntriesBytes(capacity, shape.Inner(), true), MCXT_ALLOC_HUGE);
   Entries grown;
-  core::LayOutEntries(&grown, memory, capacity, columns, columns, true);
+  core::LayOutEntries(&grown, memory, capacity, shape.Inner(), true);
   grown.count = 0;
   if (list->entries.count > 0) core::AppendEntries(&grown, list->entries);
   list->entries = grown;
@@ -52,12 +51,13 @@ void AppendChildren(const NodePage& page, const Shape& shape, FenceList* list) {
     list->entries.KeyAt(list->entries.count - 1, &last);
     for (; first < loaded.entries.count; first++) {
       loaded.entries.KeyAt(first, &key);
-      if (core::CompareKeys(last, key, shape.key_columns) < 0) break;
+      if (core::CompareKeys(last, key, shape) < 0) break;
     }
   }
   MakeRoom(list, shape, loaded.entries.count - first);
   core::AppendEntries(&list->entries, loaded.entries.Slice(first, loaded.entries.count));
-  FreeEntries(&loaded);
+  // Values of bytes columns stay with the page's entries; all of it goes with the memory context.
+  if (loaded.entries.bytes_columns == 0) FreeEntries(&loaded);
 }
 
 // Collects the low fences of the pages of a level, from the level above.  False if there
@@ -65,6 +65,7 @@ void AppendChildren(const NodePage& page, const Shape& shape, FenceList* list) {
 bool CollectFences(const Index& index, uint32 level, FenceList* list) {
   Key key;
   Bound position;
+  core::KeyBytes position_memory;
   core::SetMinusInfinity(&key, index.shape.key_columns);
   core::SetBoundBefore(&position, key, index.shape.key_columns);
   *list = FenceList{};
@@ -78,6 +79,7 @@ bool CollectFences(const Index& index, uint32 level, FenceList* list) {
     if (!page.node().has_high_fence()) break;
     page.node().HighFence(&key);
     core::SetBoundBefore(&position, key, index.shape.key_columns);
+    core::OwnBound(&position, index.shape, &position_memory);
     const BlockNumber right = page.right();
     ReleasePage(buffer);
     buffer = GetPage(index.rel, index.shape, right, BUFFER_LOCK_SHARE);
@@ -137,7 +139,8 @@ bool HasRoutes(const Index& index) {
 bool FindRoute(const Index& index, const Bound& bound, Direction direction, hot::Guess* guess) {
   if (!HasRoutes(index)) return false;
   if (unlikely(hot::IsRebuildDue(CacheOf(index.rel)->route))) Rebuild(index);
-  if (likely(hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, guess))) return true;
+  if (likely(hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), index.shape, bound, direction, guess)))
+    return true;
   hot::Count(&CacheOf(index.rel)->route, hot::Outcome::kNoTable);
   return false;
 }
@@ -156,7 +159,8 @@ void PrefetchGuess(const Index& index, const hot::Guess& guess) {
 
 void PrefetchLeaf(const Index& index, const Bound& bound, Direction direction) {
   hot::Guess guess;
-  if (HasRoutes(index) && hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), bound, direction, &guess))
+  if (HasRoutes(index) &&
+      hot::Lookup(&CacheOf(index.rel)->route, pg::FileNodeOf(index.rel), index.shape, bound, direction, &guess))
     PrefetchGuess(index, guess);
 }
 
@@ -198,6 +202,15 @@ void RememberLayout(const hot::Guess& guess, const NodePage& page) {
   const auto lines = [&](const core::Column& column) {
     return static_cast<uint8>(core::PackedBytes(page.node().count(), column.header().width) / core::kCacheLine);
   };
+  if (page.node().is_bytes(0)) {
+    const auto lines_of = [&](size_t begin, size_t end) { return static_cast<uint8>(line(end - 1) - line(begin) + 1); };
+    const core::Node& node = page.node();
+    const size_t dictionary = node.dictionary_at(0), end = dictionary + node.dictionary(0).searched_bytes();
+    const size_t values = node.fence_values(), size = node.header().size;
+    hot::RememberLayout(guess, hot::PageLayout{line(dictionary), lines_of(dictionary, end), line(values),
+                                               values < size ? lines_of(values, size) : uint8{0}});
+    return;
+  }
   const core::Column key = page.node().value_column(0), tid = page.node().tid_column();
   hot::RememberLayout(
       guess, hot::PageLayout{line(key.header().data_offset), lines(key), line(tid.header().data_offset), lines(tid)});

@@ -60,6 +60,20 @@ void SortFixed(uint64* rows, size_t count, RowOrder order) {
 
 }  // namespace
 
+// Compares rows by their columns' orders, with the same look now and then.
+class ValueOrder {
+ public:
+  ValueOrder(const Rows& rows, uint32* calls) : rows_(&rows), calls_(calls) {}
+  bool operator()(const uint64* a, const uint64* b) const {
+    if (unlikely((++*calls_ & 0xFFF) == 0)) CHECK_FOR_INTERRUPTS();
+    return rows_->Compare(a, b) < 0;
+  }
+
+ private:
+  const Rows* rows_;
+  uint32* calls_;
+};
+
 // It lives in palloc'd memory and in frames that ereport leaves.
 static_assert(std::is_trivially_destructible_v<Rows>);
 
@@ -70,13 +84,17 @@ void Rows::Init(const Shape& shape, MemoryContext context) {
   order_ = nullptr;
   capacity_ = 0;
   with_classes_ = false;
+  values_ = nullptr;
+  if (shape.bytes_columns != 0) values_ = AllocSetContextCreate(context, "omendb values", ALLOCSET_DEFAULT_SIZES);
   Clear();
 }
 
 void Rows::Free() {
   if (order_ != nullptr) pfree(order_);
   if (rows_ != nullptr) pfree(rows_);
+  if (values_ != nullptr) MemoryContextDelete(values_);
   rows_ = nullptr;
+  values_ = nullptr;
   order_ = nullptr;
   capacity_ = 0;
   count_ = 0;
@@ -87,6 +105,8 @@ void Rows::Clear() {
   order_ = nullptr;
   count_ = 0;
   in_order_ = true;
+  value_bytes_ = 0;
+  if (values_ != nullptr) MemoryContextReset(values_);
 }
 
 bool Rows::NeedsClasses(const Entry& entry) const {
@@ -95,10 +115,42 @@ bool Rows::NeedsClasses(const Entry& entry) const {
   return false;
 }
 
-bool Rows::InOrder(const uint64* a, const uint64* b) const {
-  for (int w = 0; w < ComparedWords(with_classes_); w++)
-    if (a[w] != b[w]) return a[w] < b[w];
-  return true;
+// By key and TID.
+int Rows::Compare(const uint64* a, const uint64* b) const {
+  if (shape_.bytes_columns == 0) {
+    for (int w = 0; w < ComparedWords(with_classes_); w++)
+      if (a[w] != b[w]) return a[w] < b[w] ? -1 : 1;
+    return 0;
+  }
+  for (int c = 0; c < shape_.key_columns; c++, a++, b++) {
+    uint64 cls = core::kValue;
+    if (with_classes_) {
+      if (*a != *b) return *a < *b ? -1 : 1;
+      cls = *a;
+      a++;
+      b++;
+    }
+    if (cls != core::kValue || *a == *b) continue;
+    if (!shape_.is_bytes(c)) return *a < *b ? -1 : 1;
+    if (const int order = shape_.order[c].Compare(*a, *b)) return order;
+  }
+  return *a == *b ? 0 : *a < *b ? -1 : 1;
+}
+
+// Lets the values of a row's bytes columns point to copies.
+void Rows::OwnValues(uint64* row) {
+  Entry entry;
+  FromRow(row, with_classes_, &entry);
+  for (uint64 left = shape_.bytes_columns; left != 0; left &= left - 1) {
+    const int c = __builtin_ctzll(left);
+    if (entry.cls[c] != core::kValue) continue;
+    const size_t bytes = core::StoredBytes(entry.value[c]);
+    uint8_t* copy = static_cast<uint8_t*>(MemoryContextAlloc(values_, bytes));
+    core::StoreBytes(core::ViewOf(entry.value[c]), copy);
+    entry.value[c] = core::WordOf(copy);
+    value_bytes_ += GetMemoryChunkSpace(copy);
+  }
+  ToRow(entry, with_classes_, row);
 }
 
 void Rows::ToRow(const Entry& entry, bool with_classes, uint64* row) const {
@@ -135,8 +187,10 @@ bool Rows::Add(const Entry& entry, size_t most_bytes) {
   if (!with_classes_ && NeedsClasses(entry)) GiveClasses();
   const size_t needed = (count_ + 1) * RowBytes();
   if (unlikely(needed > capacity_) && !Reserve(needed, most_bytes)) return false;
+  if (values_ != nullptr && count_ > 0 && needed + value_bytes_ > most_bytes) return false;
   uint64* row = MutableRow(count_);
   ToRow(entry, with_classes_, row);
+  if (values_ != nullptr) OwnValues(row);
   if (in_order_ && count_ > 0) in_order_ = InOrder(RowAt(count_ - 1), row);
   count_++;
   return true;
@@ -159,6 +213,13 @@ void Rows::GiveClasses() {
 void Rows::Sort() {
   if (in_order_) return;
   uint32 calls = 0;
+  if (values_ != nullptr) {
+    order_ = static_cast<const uint64**>(MemoryContextAllocHuge(context_, count_ * sizeof(uint64*)));
+    for (size_t i = 0; i < count_; i++) order_[i] = RowAt(i);
+    boost::sort::pdqsort(order_, order_ + count_, ValueOrder(*this, &calls));
+    in_order_ = false;
+    return;
+  }
   const RowOrder order(ComparedWords(with_classes_), &calls);
   switch (Words(with_classes_)) {
     case 2:
@@ -185,7 +246,9 @@ bool Rows::IsBelow(size_t i, const core::Key& fence) const {
     const uint64 cls = with_classes_ ? *row++ : uint64{core::kValue};
     const uint64 value = *row++;
     if (cls != fence.cls[c]) return cls < fence.cls[c];
-    if (cls == core::kValue && value != fence.ordinal[c]) return value < fence.ordinal[c];
+    if (cls != core::kValue || value == fence.ordinal[c]) continue;
+    if (!shape_.is_bytes(c)) return value < fence.ordinal[c];
+    if (const int order = shape_.order[c].Compare(value, fence.ordinal[c])) return order < 0;
   }
   return *row < fence.tid;
 }

@@ -2,8 +2,9 @@
 //
 //   [class 0] ordinal 0 [class 1] ordinal 1 ... TID [class] payload ...
 //
-// Words compare lexicographically.  Classes are there only once an entry came that
-// needs them: one that is NULL.
+// Words compare lexicographically, but for values of bytes columns, which are copied and
+// compare by their orders.  Classes are there only once an entry came that needs them: one
+// that is NULL.
 #ifndef OMENDB_TREE_ROWS_H
 #define OMENDB_TREE_ROWS_H
 
@@ -31,7 +32,7 @@ class Rows {
 
   size_t count() const { return count_; }
   // Bytes that the rows take, without what is reserved for more.
-  size_t bytes() const { return count_ * RowBytes(); }
+  size_t bytes() const { return count_ * RowBytes() + value_bytes_; }
   void EntryAt(size_t i, Entry* entry) const { FromRow(SortedRow(i), with_classes_, entry); }
   // Whether row i lies below a fence.
   bool IsBelow(size_t i, const core::Key& fence) const;
@@ -58,11 +59,16 @@ class Rows {
   uint64* MutableRow(size_t i) { return rows_ + i * static_cast<size_t>(Words(with_classes_)); }
   void GiveClasses();
   bool NeedsClasses(const Entry& entry) const;
-  bool InOrder(const uint64* a, const uint64* b) const;
+  bool InOrder(const uint64* a, const uint64* b) const { return Compare(a, b) <= 0; }
+  int Compare(const uint64* a, const uint64* b) const;
+  void OwnValues(uint64* row);
+  friend class ValueOrder;
   bool Reserve(size_t bytes, size_t most_bytes);
 
   Shape shape_;
   MemoryContext context_;
+  MemoryContext values_;  // copies of values of bytes columns; null if there are none
+  size_t value_bytes_;
   bool with_classes_;
   bool in_order_;
   uint64* rows_;

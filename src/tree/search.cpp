@@ -3,6 +3,7 @@
 #include "tree/search.h"
 
 #include "tree/killed.h"
+#include "tree/leaf.h"
 #include "tree/route.h"
 
 #include "pg/compat.h"
@@ -71,6 +72,9 @@ void SkipKilled(const NodePage& page, Page raw, const PageRange& range, Directio
   if (any != 0) core::KeepEntries(entries, [&](uint32 i) { return !killed[i]; });
 }
 
+// Whether a page that had entries has them still, and can be told that they are dead: a cold page cannot.
+bool CanBeKilledOn(Page page) { return IsNode(page) && !IsCold(page); }
+
 // Adds hints for the entries in the range of a page whose TIDs are in the sorted list.
 // Returns whether there were any.
 bool AddKilled(const NodePage& page, Page raw, const PageRange& range, const Tid* tids, uint32 count) {
@@ -92,7 +96,7 @@ bool AddKilled(const NodePage& page, Page raw, const PageRange& range, const Tid
 }  // namespace
 
 bool IsLandingFor(const Index& index, Page page, const Bound& bound, Direction direction, uint32 level) {
-  if ((SpecialOf(page)->flags & (kDeletedPage | kMetaPage)) != 0) return false;
+  if (!IsNode(page)) return false;
   const NodePage view(page, index.shape);
   return view.level() == level && !view.node().BoundIsRight(bound, direction) &&
          !view.node().BoundIsLeft(bound, direction);
@@ -111,7 +115,7 @@ Buffer GoDown(const Index& index, Buffer buffer, uint32 from, const Bound& bound
   for (;;) {
     const Page page = BufferGetPage(buffer);
     // Unlinked, or recycled, since its downlink or right-link was read.
-    if ((SpecialOf(page)->flags & (kDeletedPage | kMetaPage)) != 0) break;
+    if (!IsNode(page)) break;
     const NodePage view(page, index.shape);
     if (view.level() != expected || view.node().BoundIsLeft(bound, direction)) break;
     const bool is_right = view.node().BoundIsRight(bound, direction);
@@ -135,8 +139,7 @@ Buffer GoDown(const Index& index, Buffer buffer, uint32 from, const Bound& bound
 
 // Locks the root; *level gets its level.  If that is `wanted`, the lock is of lock_mode.
 Buffer LockRoot(const Index& index, uint32 wanted, int lock_mode, uint32* level) {
-  const Buffer buffer =
-      (wanted > 0 ? GetFurtherPage : GetPage)(index.rel, index.shape, kRootBlock, BUFFER_LOCK_SHARE);
+  const Buffer buffer = (wanted > 0 ? GetFurtherPage : GetPage)(index.rel, index.shape, kRootBlock, BUFFER_LOCK_SHARE);
   *level = NodePage(BufferGetPage(buffer), index.shape).level();
   // Which lock it needs is not known before it is locked; the level may change in between.
   if (*level == wanted && lock_mode != BUFFER_LOCK_SHARE) {
@@ -179,10 +182,26 @@ Buffer Descend(const Index& index, const Bound& bound, Direction direction, uint
   ReportCorruption(index.rel, kRootBlock, "searches from the root do not reach the page they look for");
 }
 
+namespace {
+
+// Whether the bounds are around the entries with a value of the first column, which is a bytes
+// column and has no NULLs here: then one search finds both ends.
+bool AreAroundValue(const core::Node& node, const Bound& low, const Bound& high) {
+  return node.is_bytes(0) && low.columns == 1 && high.columns == 1 && low.tail == Bound::kBefore &&
+         high.tail == Bound::kAfter && !low.with_tid && !high.with_tid && low.key.cls[0] == core::kValue &&
+         high.key.cls[0] == core::kValue && low.key.ordinal[0] == high.key.ordinal[0] && !node.has_class_column(0);
+}
+
+}  // namespace
+
 PageRange FindRange(const NodePage& page, const Bound& low, const Bound& high) {
   PageRange range;
-  range.base_begin = page.node().LowerBound(low);
-  range.base_end = page.node().LowerBoundFrom(high, range.base_begin);
+  if (AreAroundValue(page.node(), low, high)) {
+    page.node().EqualRange(low.key.ordinal[0], &range.base_begin, &range.base_end);
+  } else {
+    range.base_begin = page.node().LowerBound(low);
+    range.base_end = page.node().LowerBoundFrom(high, range.base_begin);
+  }
   range.delta_begin = range.delta_end = 0;
   if (page.delta_count() > 0) {
     range.delta_begin = page.DeltaLowerBound(low);
@@ -197,6 +216,7 @@ uint32 MergeEntries(const NodePage& page, uint32 base_begin, uint32 base_end, ui
   const uint32 base = base_end - base_begin, delta = delta_end - delta_begin;
   page.node().Decode(base_begin, base_end, kAllColumns, out, 0);
   if (delta == 0) return base;
+  scratch->bytes = out->bytes;
   for (uint32 i = 0; i < delta; i++) {
     Entry entry;
     page.DeltaEntryAt(delta_begin + i, &entry);
@@ -206,11 +226,17 @@ uint32 MergeEntries(const NodePage& page, uint32 base_begin, uint32 base_end, ui
     }
     scratch->tid[i] = entry.tid;
     if (page.inner()) scratch->child[i] = entry.child;
+    core::OwnValues(scratch, i);
   }
+  out->bytes = scratch->bytes;
   scratch->count = delta;
   out->count = base;
   core::MergeSorted(out, *scratch);
   return base + delta;
+}
+
+size_t MergedValueBytes(const NodePage& page) {
+  return page.node().header().bytes_columns == 0 ? 0 : page.node().DecodedBytes(kAllColumns) + page.delta_bytes();
 }
 
 void LeafReader::Init(const Index& index, MemoryContext context) {
@@ -221,9 +247,14 @@ void LeafReader::Init(const Index& index, MemoryContext context) {
     chunk->entries.count = 0;
     chunk->memory = nullptr;
     chunk->capacity = 0;
+    chunk->values = nullptr;
+    chunk->values_capacity = 0;
     chunk->pin = InvalidBuffer;
   }
   scratch_memory_ = nullptr;
+  key_memory_ = nullptr;
+  if (index.shape.bytes_columns != 0)
+    key_memory_ = static_cast<KeyMemory*>(MemoryContextAlloc(context, sizeof(KeyMemory)));
   done_ = false;
   hint_ = InvalidBlockNumber;
   hint_buffer_ = InvalidBuffer;
@@ -234,6 +265,9 @@ void LeafReader::Free() {
   DropAside();
   if (chunk_.memory != nullptr) pfree(chunk_.memory);
   if (aside_.memory != nullptr) pfree(aside_.memory);
+  if (chunk_.values != nullptr) pfree(chunk_.values);
+  if (aside_.values != nullptr) pfree(aside_.values);
+  if (key_memory_ != nullptr) pfree(key_memory_);
   if (scratch_memory_ != nullptr) pfree(scratch_memory_);
 }
 
@@ -279,9 +313,9 @@ void LeafReader::Reserve(uint32 capacity) {
   if (capacity <= chunk_.capacity) return;
   if (chunk_.memory != nullptr) pfree(chunk_.memory);
   chunk_.capacity = capacity;
-  chunk_.memory = MemoryContextAlloc(context_, core::EntriesBytes(capacity, index_.shape.value_columns, false));
+  chunk_.memory = MemoryContextAlloc(context_, core::EntriesBytes(capacity, index_.shape, false));
   core::Entries& entries = chunk_.entries;
-  core::LayOutEntries(&entries, chunk_.memory, capacity, index_.shape.key_columns, index_.shape.value_columns, false);
+  core::LayOutEntries(&entries, chunk_.memory, capacity, index_.shape, false);
   // Without NULLs, the classes need never be written again.
   for (int c = 0; c < index_.shape.value_columns; c++) {
     for (uint32 i = 0; i < capacity; i++) entries.cls[c][i] = core::kValue;
@@ -289,13 +323,31 @@ void LeafReader::Reserve(uint32 capacity) {
   }
 }
 
+void LeafReader::ReserveValues(const NodePage& page) {
+  const size_t bytes = MergedValueBytes(page);
+  if (bytes > chunk_.values_capacity) {
+    if (chunk_.values != nullptr) pfree(chunk_.values);
+    chunk_.values_capacity = Max(bytes, 2 * chunk_.values_capacity);
+    chunk_.values = static_cast<uint8_t*>(MemoryContextAllocHuge(context_, chunk_.values_capacity));
+  }
+  chunk_.entries.bytes = chunk_.values;
+}
+
+// Before the page is unlocked that they were read from.
+void LeafReader::OwnKeys() {
+  if (likely(key_memory_ == nullptr)) return;
+  if (!done_) core::OwnBound(&next_, index_.shape, &key_memory_->next);
+  core::OwnKey(&hint_low_, index_.shape, &key_memory_->hint_low);
+  if (hint_has_high_) core::OwnKey(&hint_high_, index_.shape, &key_memory_->hint_high);
+}
+
 Buffer LeafReader::LockLeaf(const Bound& bound, Direction direction) {
   // The hint is worth a visit only if the bound was within its fences, or is
   // where the scan left it.
   if (hint_ != InvalidBlockNumber) {
-    const int columns = index_.shape.key_columns;
-    const int below = core::CompareBound(bound, hint_low_, columns);
-    const int above = hint_has_high_ ? core::CompareBound(bound, hint_high_, columns) : -1;
+    const Shape& shape = index_.shape;
+    const int below = core::CompareBound(bound, hint_low_, shape);
+    const int above = hint_has_high_ ? core::CompareBound(bound, hint_high_, shape) : -1;
     const bool inside = direction == Direction::kForward ? below >= 0 && above < 0 : below > 0 && above <= 0;
     if (inside) {
       Buffer buffer = chunk_.pin;
@@ -312,17 +364,21 @@ Buffer LeafReader::LockLeaf(const Bound& bound, Direction direction) {
   return Descend(index_, bound, direction, 0, BUFFER_LOCK_SHARE);
 }
 
-Page LeafReader::Arrive(Buffer buffer) {
-  const Page page = BufferGetPage(buffer);
+// The leaf where a search begins, and the buffer whose lock it is read under.
+Page LeafReader::Arrive(const Bound& bound, Direction direction, Buffer* buffer) {
+  Page page;
+  do {
+    *buffer = LockLeaf(bound, direction);
+    page = ReadLeaf(index_, *buffer, bound, direction);
+  } while (unlikely(page == nullptr));
   pg::CheckOldSnapshot(mode_.snapshot, index_.rel, page);
   // Under the page's lock: an insert that comes later looks for it (tree/insert.cpp).
-  PredicateLockPage(index_.rel, BufferGetBlockNumber(buffer), mode_.snapshot);
+  PredicateLockPage(index_.rel, BufferGetBlockNumber(*buffer), mode_.snapshot);
   return page;
 }
 
 // What was read of a leaf, without entries that are dead; then the lock is released.
-void LeafReader::Leave(Buffer buffer, const PageRange& range, Direction direction) {
-  const Page page = BufferGetPage(buffer);
+void LeafReader::Leave(Buffer buffer, Page page, const PageRange& range, Direction direction) {
   if (mode_.skip_killed && unlikely(MayHaveKilled(page)))
     SkipKilled(NodePage(page, index_.shape), page, range, direction, &chunk_.entries);
   DropPin();
@@ -346,6 +402,7 @@ bool LeafReader::Take(const NodePage& page, PageRange* range, Direction directio
   const uint32 delta = range->delta_end - range->delta_begin;
   core::Entries& entries = chunk_.entries;
   Reserve(wanted + (all ? 0 : Min(delta, wanted)));
+  if (unlikely(index_.shape.bytes_columns != 0)) ReserveValues(page);
   if (delta == 0) {
     if (direction == Direction::kForward)
       range->base_end = range->base_begin + wanted;
@@ -359,8 +416,8 @@ bool LeafReader::Take(const NodePage& page, PageRange* range, Direction directio
   }
   if (scratch_memory_ == nullptr) {
     const Shape& shape = index_.shape;
-    scratch_memory_ = MemoryContextAlloc(context_, core::EntriesBytes(kMaxDelta, shape.value_columns, false));
-    core::LayOutEntries(&scratch_, scratch_memory_, kMaxDelta, shape.key_columns, shape.value_columns, false);
+    scratch_memory_ = MemoryContextAlloc(context_, core::EntriesBytes(kMaxDelta, shape, false));
+    core::LayOutEntries(&scratch_, scratch_memory_, kMaxDelta, shape, false);
   }
   // The first `wanted` of the union are among the first `wanted` of each part.
   if (!all) {
@@ -380,8 +437,9 @@ bool LeafReader::Take(const NodePage& page, PageRange* range, Direction directio
 }
 
 uint32 LeafReader::ReadForward(const Bound& from, const Bound& to) {
-  const Buffer buffer = LockLeaf(from, Direction::kForward);
-  const NodePage page(Arrive(buffer), index_.shape);
+  Buffer buffer;
+  const Page raw = Arrive(from, Direction::kForward, &buffer);
+  const NodePage page(raw, index_.shape);
   const core::Node& node = page.node();
   const int columns = index_.shape.key_columns;
   PageRange range = FindRange(page, from, to);
@@ -396,7 +454,7 @@ uint32 LeafReader::ReadForward(const Bound& from, const Bound& to) {
   if (!all) {
     Key last;
     chunk_.entries.KeyAt(chunk_.entries.count - 1, &last);
-    if (core::CompareBound(from, last, columns) > 0) ReportCorruption(index_.rel, hint_, kNotInOrder);
+    if (core::CompareBound(from, last, index_.shape) > 0) ReportCorruption(index_.rel, hint_, kNotInOrder);
     core::SetBoundAfter(&next_, last, columns);
   } else if (!done_) {
     // Go on at the right sibling, whose low fence this is as long as nothing changes.
@@ -406,13 +464,15 @@ uint32 LeafReader::ReadForward(const Bound& from, const Bound& to) {
     hint_ = page.right();
     hint_buffer_ = InvalidBuffer;
   }
-  Leave(buffer, range, Direction::kForward);
+  OwnKeys();
+  Leave(buffer, raw, range, Direction::kForward);
   return chunk_.entries.count;
 }
 
 uint32 LeafReader::ReadBackward(const Bound& from, const Bound& to) {
-  const Buffer buffer = LockLeaf(from, Direction::kBackward);
-  const NodePage page(Arrive(buffer), index_.shape);
+  Buffer buffer;
+  const Page raw = Arrive(from, Direction::kBackward, &buffer);
+  const NodePage page(raw, index_.shape);
   const core::Node& node = page.node();
   const int columns = index_.shape.key_columns;
   PageRange range = FindRange(page, to, from);
@@ -427,11 +487,11 @@ uint32 LeafReader::ReadBackward(const Bound& from, const Bound& to) {
   if (!all) {
     Key first;
     chunk_.entries.KeyAt(0, &first);
-    if (core::CompareBound(from, first, columns) <= 0) ReportCorruption(index_.rel, hint_, kNotInOrder);
+    if (core::CompareBound(from, first, index_.shape) <= 0) ReportCorruption(index_.rel, hint_, kNotInOrder);
     core::SetBoundBefore(&next_, first, columns);
   } else if (!done_) {
     // A scan that goes on at the bound that it came with would do so for ever.
-    if (core::CompareBound(from, hint_low_, columns) <= 0) ReportCorruption(index_.rel, hint_, kNotInOrder);
+    if (core::CompareBound(from, hint_low_, index_.shape) <= 0) ReportCorruption(index_.rel, hint_, kNotInOrder);
     core::SetBoundBefore(&next_, hint_low_, columns);
     hint_high_ = hint_low_;
     hint_has_high_ = true;
@@ -439,7 +499,8 @@ uint32 LeafReader::ReadBackward(const Bound& from, const Bound& to) {
     hint_ = page.left();
     hint_buffer_ = InvalidBuffer;
   }
-  Leave(buffer, range, Direction::kBackward);
+  OwnKeys();
+  Leave(buffer, raw, range, Direction::kBackward);
   return chunk_.entries.count;
 }
 
@@ -453,7 +514,7 @@ void LeafReader::Kill(Tid* tids, uint32 count) {
   // may belong to other rows.  With it, they are somewhere on the page, or have moved to
   // another by a split.
   const bool same = BufferGetLSNAtomic(buffer) == chunk_.lsn;
-  if ((pinned || (same && RelationNeedsWAL(index_.rel))) && !IsDeleted(page)) {
+  if ((pinned || (same && RelationNeedsWAL(index_.rel))) && CanBeKilledOn(page)) {
     std::sort(tids, tids + count);
     const NodePage view(page, index_.shape);
     const PageRange everything = {0, view.node().count(), 0, view.delta_count()};
@@ -470,7 +531,7 @@ void KillEntries(const Index& index, BlockNumber leaf, XLogRecPtr lsn, Tid* tids
   const Buffer buffer = ReadBuffer(index.rel, leaf);
   LockBuffer(buffer, BUFFER_LOCK_SHARE);
   const Page page = BufferGetPage(buffer);
-  if (BufferGetLSNAtomic(buffer) == lsn && !IsDeleted(page)) {
+  if (BufferGetLSNAtomic(buffer) == lsn && CanBeKilledOn(page)) {
     std::sort(tids, tids + count);
     const NodePage view(page, index.shape);
     if (AddKilled(view, page, PageRange{0, view.node().count(), 0, view.delta_count()}, tids, count))

@@ -21,9 +21,13 @@ bool IsLandingFor(const Index& index, Page page, const core::Bound& bound, core:
 
 // Merges base entries [base_begin, base_end) and delta entries [delta_begin,
 // delta_end) of a page, in key order, to out[0...].  Returns their number.
-// `scratch` has room for kMaxDelta entries of the same shape.
+// `scratch` has room for kMaxDelta entries of the same shape.  Values of bytes columns are
+// copied to out->bytes, which has room for MergedValueBytes.
 uint32 MergeEntries(const NodePage& page, uint32 base_begin, uint32 base_end, uint32 delta_begin, uint32 delta_end,
                     core::Entries* scratch, core::Entries* out);
+
+// What the values of bytes columns of all entries of a page take.
+size_t MergedValueBytes(const NodePage& page);
 
 // Which part of a page lies between two bounds, in base and delta positions.
 struct PageRange {
@@ -38,6 +42,8 @@ struct Chunk {
   core::Entries entries;
   void* memory;
   uint32 capacity;
+  uint8_t* values;  // of bytes columns
+  size_t values_capacity;
   Buffer pin;  // on the leaf, or InvalidBuffer
   // What the entries were read from, to find them again: they are where they were if
   // the LSN is the same.
@@ -101,14 +107,21 @@ class LeafReader {
 
  private:
   Buffer LockLeaf(const core::Bound& bound, core::Direction direction);
-  Page Arrive(Buffer buffer);
-  void Leave(Buffer buffer, const PageRange& range, core::Direction direction);
+  Page Arrive(const core::Bound& bound, core::Direction direction, Buffer* buffer);
+  void Leave(Buffer buffer, Page page, const PageRange& range, core::Direction direction);
   void Reserve(uint32 capacity);
+  void ReserveValues(const NodePage& page);
   // Decodes the first (or last) chunk of *range, and cuts it to that; returns whether
   // that was all.
   bool Take(const NodePage& page, PageRange* range, core::Direction direction);
   void GrowChunk();
-  uint64 KeyColumnMask() const { return (UINT64CONST(1) << index_.shape.key_columns) - 1; }
+  uint64 KeyColumnMask() const { return index_.shape.KeyBits(); }
+
+  // Values of bytes columns of keys that outlive the lock of the page they are from.
+  struct KeyMemory {
+    core::KeyBytes next, hint_low, hint_high;
+  };
+  void OwnKeys();
 
   Index index_;
   MemoryContext context_;
@@ -127,6 +140,7 @@ class LeafReader {
   Buffer hint_buffer_;  // or invalid
   bool hint_has_high_;
   core::Key hint_low_, hint_high_;
+  KeyMemory* key_memory_;  // only if there are bytes columns
 };
 
 // It lives in palloc'd memory and in frames that ereport leaves.

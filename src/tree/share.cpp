@@ -35,30 +35,53 @@ struct Shared {
   int pages;      // 2, or 3 with a new one between both
   uint32 cut[4];  // page i has the entries from cut[i] to cut[i + 1]
   NodePlan plan[3];
+  LoadedEntries right;  // the sibling's: `both` has their values
+  Key fence[4];         // of the pages: those before and behind all of them, and the separators
+  bool has_last_fence;
+  core::KeyBytes memory[3];
 
   Entries Of(int page) const { return both.entries.Slice(cut[page], cut[page + 1]); }
 };
 
 void LoadBoth(const Index& index, const NodePage& left, const NodePage& right, const Entries* more, Shared* shared) {
   const Shape& shape = index.shape;
-  LoadedEntries right_entries;
   LoadEntries(left, shape, &shared->both, (more != nullptr ? more->count : 0) + right.entry_count());
-  LoadEntries(right, shape, &right_entries);
+  LoadEntries(right, shape, &shared->right);
   if (more != nullptr) core::MergeSorted(&shared->both.entries, *more);
   shared->before = shared->both.entries.count;
-  core::AppendEntries(&shared->both.entries, right_entries.entries);
-  FreeEntries(&right_entries);
+  core::AppendEntries(&shared->both.entries, shared->right.entries);
+  left.node().LowFence(&shared->fence[0]);
+  shared->has_last_fence = right.node().has_high_fence();
+}
+
+void FreeBoth(Shared* shared) {
+  FreeEntries(&shared->right);
+  FreeEntries(&shared->both);
+}
+
+// Sets the key that separates pages i - 1 and i.
+void SetSeparator(Shared* shared, int i) {
+  const Entries& all = shared->both.entries;
+  Key left, right;
+  all.KeyAt(shared->cut[i] - 1, &left);
+  all.KeyAt(shared->cut[i], &right);
+  core::MakeSeparator(left, right, all.shape(), &shared->memory[i], &shared->fence[i]);
 }
 
 // Divides the entries into equal parts; false if they do not fit.
-bool Divide(int pages, size_t most_bytes, Shared* shared) {
+bool Divide(int pages, size_t most_bytes, const NodePage& right, Shared* shared) {
   const Entries& all = shared->both.entries;
   shared->pages = pages;
   for (int i = 0; i <= pages; i++) shared->cut[i] = all.count * static_cast<uint32>(i) / static_cast<uint32>(pages);
+  for (int i = 0; i < pages; i++)
+    if (shared->Of(i).count == 0 || shared->Of(i).count > MaxPageEntries()) return false;
+  for (int i = 1; i < pages; i++) SetSeparator(shared, i);
+  if (shared->has_last_fence) right.node().HighFence(&shared->fence[pages]);
   for (int i = 0; i < pages; i++) {
     const Entries part = shared->Of(i);
-    if (part.count == 0 || part.count > MaxPageEntries()) return false;
-    core::PlanNode(part, nullptr, &shared->plan[i]);
+    size_t fences = core::KeyValueBytes(shared->fence[i], all.shape());
+    if (i + 1 < pages || shared->has_last_fence) fences += core::KeyValueBytes(shared->fence[i + 1], all.shape());
+    core::PlanNode(part, nullptr, &shared->plan[i], fences);
     if (shared->plan[i].size > most_bytes) return false;
   }
   return true;
@@ -68,17 +91,8 @@ bool DivideIntoTwoOrThree(const Index& index, const NodePage& right, Shared* sha
   const size_t most = MaxImageBytes(index.shape, false);
   // Both must be left with room for a while, or it does not pay.
   const bool has_room = right.node().header().size <= most * 5 / 8;
-  if (has_room && Divide(2, most * 7 / 8, shared) && shared->cut[1] < shared->before) return true;
-  return Divide(3, most, shared);
-}
-
-// The key that separates pages i - 1 and i.
-void SeparatorBefore(const Shared& shared, int i, Key* separator) {
-  const Entries& all = shared.both.entries;
-  Key left, right;
-  all.KeyAt(shared.cut[i] - 1, &left);
-  all.KeyAt(shared.cut[i], &right);
-  core::MakeSeparator(left, right, all.key_columns, separator);
+  if (has_room && Divide(2, most * 7 / 8, right, shared) && shared->cut[1] < shared->before) return true;
+  return Divide(3, most, right, shared);
 }
 
 // The parent's entries: the sibling's separator is another one, and the new page's comes
@@ -88,7 +102,7 @@ struct ParentChange {
   NodePlan plan;
   uint32 at;        // of the sibling, before the change
   Entries changed;  // the downlinks that are new
-  uint64 memory[2 * (2 * core::kMaxKeyColumns + 3)];
+  uint64 memory[2 * (4 * core::kMaxKeyColumns + 3)];
 };
 
 // False if there is no room, or if the sibling is the parent's first child: then the
@@ -101,7 +115,7 @@ bool PlanParent(const Index& index, const NodePage& parent, BlockNumber sibling,
   change->at = 0;
   while (change->at < links.count && links.child[change->at] != sibling) change->at++;
   if (change->at == 0 || change->at == links.count || links.count + count - 1 > MaxPageEntries()) return false;
-  core::LayOutEntries(&change->changed, change->memory, 2, columns, columns, true);
+  core::LayOutEntries(&change->changed, change->memory, 2, index.shape.Inner(), true);
   for (uint32 i = 0; i < count; i++) {
     for (int c = 0; c < columns; c++) {
       change->changed.value[c][i] = separators[i].ordinal[c];
@@ -114,7 +128,7 @@ bool PlanParent(const Index& index, const NodePage& parent, BlockNumber sibling,
   core::MoveEntries(&links, change->at, change->at + 1, links.count - change->at - 1);
   links.count--;
   core::MergeSorted(&links, change->changed);
-  core::PlanNode(links, nullptr, &change->plan);
+  core::PlanNode(links, nullptr, &change->plan, parent.node().fence_value_bytes());
   return change->plan.size <= MaxImageBytes(index.shape, true);
 }
 
@@ -132,7 +146,7 @@ bool ShareWithRight(const Index& index, Buffer buffer, const Entries* more) {
   if (page.inner() || page.right() == InvalidBlockNumber) return false;
   const Buffer right_buffer = GetFurtherPage(index.rel, shape, page.right(), BUFFER_LOCK_EXCLUSIVE);
   const NodePage right(BufferGetPage(right_buffer), shape);
-  if (right.incomplete_split()) {
+  if (right.incomplete_split() || IsCold(BufferGetPage(right_buffer))) {
     ReleasePage(right_buffer);
     return false;
   }
@@ -154,10 +168,9 @@ bool ShareWithRight(const Index& index, Buffer buffer, const Entries* more) {
     const Buffer new_buffer = three ? AllocatePage(index) : InvalidBuffer;
     const BlockNumber new_block = three ? BufferGetBlockNumber(new_buffer) : InvalidBlockNumber;
     // Of the pages but the first.
-    Key separator[2];
+    const Key* separator = &shared.fence[1];
     BlockNumber child[2];
     const uint32 separators = three ? 2 : 1;
-    for (uint32 i = 0; i < separators; i++) SeparatorBefore(shared, static_cast<int>(i) + 1, &separator[i]);
     child[0] = three ? new_block : right_block;
     child[1] = right_block;
 
@@ -225,7 +238,7 @@ bool ShareWithRight(const Index& index, Buffer buffer, const Entries* more) {
     }
     ReleasePage(parent_buffer);
   }
-  FreeEntries(&shared.both);
+  FreeBoth(&shared);
   ReleasePage(right_buffer);
   if (done) ReleasePage(buffer);
   return done;

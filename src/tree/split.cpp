@@ -1,5 +1,8 @@
+#include <initializer_list>
+
 #include "tree/modify.h"
 
+#include "tree/cold_move.h"
 #include "tree/log.h"
 #include "tree/options.h"
 #include "tree/search.h"
@@ -27,8 +30,10 @@ struct Half {
 
 struct Split {
   Key low, separator, high;
+  core::KeyBytes separator_memory;
   const Key* high_fence;  // &high, or null
   uint32 level;
+  bool is_cold;
   Half left, right;
   LoadedEntries loaded;
   // Of a page whose delta was merged: what the left half has of it, and of those to come.
@@ -44,11 +49,18 @@ void SetSeparator(Split* split, uint32 at) {
   Key left, right;
   entries.KeyAt(at - 1, &left);
   entries.KeyAt(at, &right);
-  // The first separator of an inner node is its low fence: nothing to truncate.
-  if (entries.inner)
+  // The first separator of an inner node is its low fence, and so is the first of a cold page: nothing to truncate.
+  if (entries.inner || split->is_cold)
     core::CopyKey(&split->separator, right, entries.key_columns);
   else
-    core::MakeSeparator(left, right, entries.key_columns, &split->separator);
+    core::MakeSeparator(left, right, entries.shape(), &split->separator_memory, &split->separator);
+}
+
+// What the values of bytes columns of a half's fences take.
+size_t FenceValueBytes(const Split& split, const Shape& shape, bool left) {
+  size_t bytes = core::KeyValueBytes(split.separator, shape);
+  if (left) return bytes + core::KeyValueBytes(split.low, shape);
+  return split.high_fence == nullptr ? bytes : bytes + core::KeyValueBytes(*split.high_fence, shape);
 }
 
 // Divides base and delta, merged, before entry `at`; the left plan is made.  False if a
@@ -56,17 +68,34 @@ void SetSeparator(Split* split, uint32 at) {
 bool DivideMergedAt(const Index& index, uint32 at, uint32 most, const Entries* more, Split* split) {
   const Entries& all = split->loaded.entries;
   if (all.count - at > most) return false;
-  core::PlanNode(all.Slice(at, all.count), nullptr, &split->right.plan);
+  SetSeparator(split, at);
+  core::PlanNode(all.Slice(at, all.count), nullptr, &split->right.plan, FenceValueBytes(*split, index.shape, false));
   if (!Fits(split->left, index.shape, all.inner) || !Fits(split->right, index.shape, all.inner)) return false;
   split->left.base = all.Slice(0, at);
   split->right.base = all.Slice(at, all.count);
   split->left.delta_begin = split->left.delta_end = split->right.delta_begin = split->right.delta_end = 0;
-  SetSeparator(split, at);
   const uint32 came = more != nullptr ? core::EntriesBelow(*more, all, at) : 0;
   if (came > 0) split->left_more = more->Slice(0, came);
   split->left_recode = {0, at - came, nullptr, 0, came > 0 ? &split->left_more : nullptr};
   split->merged = true;
   return true;
+}
+
+// Where the entries before it have about half of what the values of bytes columns take.
+uint32 MiddleOfValues(const Entries& entries) {
+  const auto bytes_of = [&entries](uint32 i) {
+    size_t bytes = 0;
+    for (uint64 left = entries.bytes_columns; left != 0; left &= left - 1) {
+      const int c = __builtin_ctzll(left);
+      if (entries.cls[c][i] == core::kValue) bytes += core::StoredBytes(entries.value[c][i]);
+    }
+    return bytes;
+  };
+  size_t all = 0, before = 0;
+  for (uint32 i = 0; i < entries.count; i++) all += bytes_of(i);
+  uint32 at = 0;
+  while (at < entries.count && 2 * before + bytes_of(at) < all) before += bytes_of(at++);
+  return at;
 }
 
 // Divides base, delta and more entries merged, if both halves fit a page then: one entry
@@ -82,11 +111,22 @@ bool DivideMerged(const Index& index, const NodePage& page, bool appending, cons
   if (appending) {
     const size_t fill = FillBytes(index.rel, kPageCapacity, MaxImageBytes(index.shape, page.inner()));
     const uint32 most_left = Min(all.count - 1, most);
-    const uint32 at = core::PlanPrefix(all.Slice(0, most_left), fill, most_left, &split->left.plan);
+    const uint32 at = core::PlanPrefix(all.Slice(0, most_left), fill, most_left, &split->left.plan, &split->low);
     if (DivideMergedAt(index, at, most, more, split)) return true;
   }
-  core::PlanNode(all.Slice(0, middle), nullptr, &split->left.plan);
-  if (DivideMergedAt(index, middle, most, more, split)) return true;
+  const auto divide_at = [&](uint32 at) {
+    if (at > 0) SetSeparator(split, at);
+    core::PlanNode(all.Slice(0, at), nullptr, &split->left.plan,
+                   at > 0 ? FenceValueBytes(*split, index.shape, true) : 0);
+    return DivideMergedAt(index, at, most, more, split);
+  };
+  if (divide_at(middle)) return true;
+  if (all.bytes_columns != 0) {
+    // A few long values among short ones, or NULLs, are not halved with the entries.
+    const uint32 half = MiddleOfValues(all);
+    for (const uint32 at : {half, half + 1, half - 1})
+      if (at > 0 && at < all.count && at != middle && divide_at(at)) return true;
+  }
   FreeEntries(&split->loaded);
   return false;
 }
@@ -98,13 +138,13 @@ bool DivideMerged(const Index& index, const NodePage& page, bool appending, cons
 void DivideBase(const Index& index, const NodePage& page, Split* split) {
   LoadBase(page, index.shape, &split->loaded);
   const Entries& base = split->loaded.entries;
-  const size_t delta_bytes = page.delta_count() * (page.delta_stride() + 1);
+  const size_t delta_bytes = page.delta_bytes();
   for (uint32 at = base.count / 2;; at += (base.count - at) / 2) {
     split->left.base = base.Slice(0, at);
     split->right.base = base.Slice(at, base.count);
-    core::PlanNode(split->left.base, &page.node(), &split->left.plan);
-    core::PlanNode(split->right.base, nullptr, &split->right.plan);
     SetSeparator(split, at);
+    core::PlanNode(split->left.base, &page.node(), &split->left.plan, FenceValueBytes(*split, index.shape, true));
+    core::PlanNode(split->right.base, nullptr, &split->right.plan, FenceValueBytes(*split, index.shape, false));
     Bound bound;
     core::SetBoundBefore(&bound, split->separator, index.shape.key_columns);
     const uint32 rank = page.DeltaLowerBound(bound);
@@ -134,8 +174,9 @@ void DivideDelta(const Index& index, const NodePage& page, BlockNumber block, Sp
   split->left.base = split->right.base = all.Slice(0, 0);
   if (page.node().count() == 1) {
     Key key;
+    core::KeyBytes memory;
     Bound bound;
-    page.node().KeyAt(0, &key);
+    page.node().KeyAt(0, &memory, &key);
     core::SetBoundBefore(&bound, key, index.shape.key_columns);
     const uint32 i = page.DeltaLowerBound(bound);
     if (i <= rank) at++;
@@ -150,8 +191,8 @@ void DivideDelta(const Index& index, const NodePage& page, BlockNumber block, Sp
     split->right.base = all.Slice(at, at + 1);
     split->right.delta_begin++;
   }
-  core::PlanNode(split->left.base, nullptr, &split->left.plan);
-  core::PlanNode(split->right.base, nullptr, &split->right.plan);
+  core::PlanNode(split->left.base, nullptr, &split->left.plan, FenceValueBytes(*split, index.shape, true));
+  core::PlanNode(split->right.base, nullptr, &split->right.plan, FenceValueBytes(*split, index.shape, false));
 }
 
 void WriteHalf(Page image, const Index& index, const NodePage& old, const Split& split, const Half& half,
@@ -170,9 +211,9 @@ void SplitRoot(const Index& index, Buffer buffer, const NodePage& page, const Sp
   const Buffer left = AllocatePage(index), right = AllocatePage(index);
   const BlockNumber left_block = BufferGetBlockNumber(left), right_block = BufferGetBlockNumber(right);
 
-  uint64 memory[2 * (2 * core::kMaxKeyColumns + 3)];
+  uint64 memory[2 * (4 * core::kMaxKeyColumns + 3)];
   Entries downlinks;
-  core::LayOutEntries(&downlinks, memory, 2, index.shape.key_columns, index.shape.key_columns, true);
+  core::LayOutEntries(&downlinks, memory, 2, index.shape.Inner(), true);
   downlinks.count = 2;
   const Key* separators[] = {&split.low, &split.separator};
   for (uint32 i = 0; i < 2; i++) {
@@ -184,7 +225,7 @@ void SplitRoot(const Index& index, Buffer buffer, const NodePage& page, const Sp
     downlinks.child[i] = i == 0 ? left_block : right_block;
   }
   NodePlan plan;
-  core::PlanNode(downlinks, nullptr, &plan);
+  core::PlanNode(downlinks, nullptr, &plan, core::KeyValueBytes(split.low, index.shape));
 
   Change change;
   change.Begin(index, Action::kSplitRoot);
@@ -221,6 +262,7 @@ void InsertDownlink(const Index& index, Buffer left, uint32 parent_level, const 
   }
   Bound bound;
   core::SetBoundBefore(&bound, separator, index.shape.key_columns);
+  const size_t bytes = EncodedDeltaBytes(index.shape, true, entry);
   for (;;) {
     const Buffer buffer = Descend(index, bound, Direction::kForward, parent_level, BUFFER_LOCK_EXCLUSIVE);
     if (!BufferIsValid(buffer))
@@ -230,7 +272,7 @@ void InsertDownlink(const Index& index, Buffer left, uint32 parent_level, const 
       FinishSplit(index, buffer);
       continue;
     }
-    if (!page.HasDeltaRoom() && !MergeDelta(index, buffer)) {
+    if (!page.HasDeltaRoom(bytes) && !(MergeDelta(index, buffer) && page.HasDeltaRoom(bytes))) {
       const bool last = page.right() == InvalidBlockNumber && page.node().LowerBound(bound) == page.node().count() &&
                         page.DeltaLowerBound(bound) == page.delta_count();
       SplitPage(index, buffer, last);
@@ -255,6 +297,7 @@ void BeginSplit(const NodePage& page, Split* split) {
   page.node().LowFence(&split->low);
   split->high_fence = page.node().HighFenceOrNull(&split->high);
   split->level = page.level();
+  split->is_cold = (page.special().flags & kColdPage) != 0;
   split->merged = false;
 }
 
@@ -282,9 +325,10 @@ void WriteSplit(const Index& index, Buffer buffer, Split* divided) {
   change.Begin(index, Action::kSplit);
   const Page left_image = split.merged ? change.RewriteAs(buffer, split.left_recode) : change.Rewrite(buffer);
   const Page new_image = change.Rewrite(new_buffer);
-  InitPage(left_image, left, new_block, kIncompleteSplit);
+  const uint16 kind = split.is_cold ? kColdPage : 0;
+  InitPage(left_image, left, new_block, static_cast<uint16>(kind | kIncompleteSplit));
   WriteHalf(left_image, index, page, split, split.left, split.low, &split.separator, block);
-  InitPage(new_image, block, right, 0);
+  InitPage(new_image, block, right, kind);
   WriteHalf(new_image, index, page, split, split.right, split.separator, split.high_fence, new_block);
   if (BufferIsValid(right_buffer)) {
     const Page right_image = change.Patch(right_buffer);
@@ -333,6 +377,22 @@ bool SplitPageWith(const Index& index, Buffer buffer, const Entries& more) {
   if (!DivideMerged(index, page, false, &more, &split)) return false;
   WriteSplit(index, buffer, &split);
   return true;
+}
+
+void SplitColdPage(const Index& index, Buffer buffer, uint32 at) {
+  const Page raw = BufferGetPage(buffer);
+  const NodePage page(raw, index.shape);
+  Split split;
+  BeginSplit(page, &split);
+  LoadColdPage(ColdPage(raw, index.shape), index.shape, &split.loaded);
+  const Entries& all = split.loaded.entries;
+  split.left.base = all.Slice(0, at);
+  split.right.base = all.Slice(at, all.count);
+  split.left.delta_begin = split.left.delta_end = split.right.delta_begin = split.right.delta_end = 0;
+  SetSeparator(&split, at);
+  core::PlanNode(split.left.base, &page.node(), &split.left.plan, FenceValueBytes(split, index.shape, true));
+  core::PlanNode(split.right.base, nullptr, &split.right.plan, FenceValueBytes(split, index.shape, false));
+  WriteSplit(index, buffer, &split);
 }
 
 }  // namespace omendb::tree

@@ -1,5 +1,7 @@
 #include "tree/statistics.h"
 
+#include "tree/segment.h"
+
 extern "C" {
 #include "miscadmin.h"
 }
@@ -11,6 +13,18 @@ namespace {
 void CountPage(Page raw, const Shape& shape, Statistics* statistics) {
   if (IsDeleted(raw)) {
     statistics->deleted_pages++;
+    return;
+  }
+  if (IsSegment(raw)) {
+    statistics->segment_pages++;
+    if (SegmentBodyOf(raw)->block == kHeadBlock) statistics->segments++;
+    return;
+  }
+  if (IsCold(raw)) {
+    const ColdPage page(raw, shape);
+    statistics->cold_pages++;
+    statistics->cold_leaves += page.count();
+    for (uint32 i = 0; i < page.count(); i++) statistics->entries += page.LeafAt(i).entries;
     return;
   }
   const NodePage page(raw, shape);
@@ -58,6 +72,10 @@ void CollectStatistics(const Index& index, BlockNumber sample, BufferAccessStrat
   statistics->inner_pages *= share;
   statistics->deleted_pages *= share;
   statistics->leaf_bytes *= share;
+  statistics->cold_pages *= share;
+  statistics->cold_leaves *= share;
+  statistics->segments *= share;
+  statistics->segment_pages *= share;
 }
 
 }  // namespace omendb::tree

@@ -10,7 +10,9 @@ struct Statistics {
   uint32 levels;
   double entries;
   double leaf_pages, inner_pages, deleted_pages;
-  double leaf_bytes;  // in use on the leaves
+  double leaf_bytes;               // in use on the leaves
+  double cold_pages, cold_leaves;  // leaves that are in segments, and the pages that say where
+  double segments, segment_pages;
 };
 
 // Reads every page, or about `sample` of them, evenly spread, and multiplies; 0: every page.

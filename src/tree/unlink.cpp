@@ -40,7 +40,7 @@ struct Neighbourhood {
 };
 
 bool IsLiveNode(Page page, const Shape& shape, uint32 level) {
-  return (SpecialOf(page)->flags & (kDeletedPage | kMetaPage)) == 0 && NodePage(page, shape).level() == level;
+  return IsNode(page) && NodePage(page, shape).level() == level;
 }
 
 // An inner node gives its entries away only if they are as few as this.
@@ -86,6 +86,7 @@ struct Heir {
   Entries base;
   NodePlan plan;
   void* memory = nullptr;
+  void* given = nullptr;  // of the page's entries: the base has their values
 };
 
 // False if the sibling has no room for the page's entries.
@@ -96,16 +97,18 @@ bool PlanHeir(const Index& index, const NodePage& sibling, const NodePage& page,
     LoadedEntries given;
     LoadEntries(page, index.shape, &given);
     const uint32 total = heir->base.count + given.entries.count;
-    const int values = page.value_columns();
-    heir->memory = palloc(core::EntriesBytes(total, values, page.inner()));
-    core::LayOutEntries(&heir->base, heir->memory, total, index.shape.key_columns, values, page.inner());
+    const Shape shape = page.inner() ? index.shape.Inner() : index.shape;
+    heir->memory = palloc(core::EntriesBytes(total, shape, page.inner()));
+    core::LayOutEntries(&heir->base, heir->memory, total, shape, page.inner());
     core::AppendEntries(&heir->base, page_first ? given.entries : heir->own.entries);
     core::AppendEntries(&heir->base, page_first ? heir->own.entries : given.entries);
-    FreeEntries(&given);
+    heir->given = given.memory;
   }
   if (heir->base.count > MaxPageEntries()) return false;
-  core::PlanNode(heir->base, page.entry_count() == 0 ? &sibling.node() : nullptr, &heir->plan);
-  return heir->plan.size + sibling.delta_count() * (sibling.delta_stride() + 1) <= kPageCapacity;
+  // (Fences from both, of which it gets one each: not more than all of them.)
+  core::PlanNode(heir->base, page.entry_count() == 0 ? &sibling.node() : nullptr, &heir->plan,
+                 page.node().fence_value_bytes() + sibling.node().fence_value_bytes());
+  return heir->plan.size + sibling.delta_bytes() <= kPageCapacity;
 }
 
 void WriteHeir(const Index& index, Page image, const NodePage& sibling, const Heir& heir, const Key& low,
@@ -120,6 +123,7 @@ void WriteHeir(const Index& index, Page image, const NodePage& sibling, const He
 
 void FreeHeir(Heir* heir) {
   if (heir->memory != nullptr) pfree(heir->memory);
+  if (heir->given != nullptr) pfree(heir->given);
   FreeEntries(&heir->own);
 }
 
@@ -143,7 +147,7 @@ bool GiveRange(const Index& index, const Neighbourhood& pages, bool to_right, co
   links->count--;
   NodePlan parent_plan;
   if (links->count > core::kMaxEntries) return false;
-  core::PlanNode(*links, nullptr, &parent_plan);
+  core::PlanNode(*links, nullptr, &parent_plan, parent.node().fence_value_bytes());
   if (parent_plan.size > kPageCapacity) return false;
 
   Key parent_low, parent_high, sibling_low, sibling_high, page_high;
@@ -198,7 +202,10 @@ bool Unlink(const Index& index, const Neighbourhood& pages, const Key& low) {
     const bool is_there = to_right ? at + 1 < links.count && links.child[at + 1] == page.right()
                                    : at > 0 && at < links.count && links.child[at - 1] == page.left();
     if (!is_there) continue;
-    const NodePage sibling(BufferGetPage(to_right ? pages.right : pages.left), index.shape);
+    const Page sibling_page = BufferGetPage(to_right ? pages.right : pages.left);
+    // A leaf in a segment has the fences that it has.
+    if (IsCold(sibling_page)) continue;
+    const NodePage sibling(sibling_page, index.shape);
     Heir heir;
     const bool fits = PlanHeir(index, sibling, page, to_right, &heir);
     if (fits) done = GiveRange(index, pages, to_right, heir, low, &links, at);
@@ -255,7 +262,7 @@ void CollapseRoot(const Index& index) {
     root = GetFurtherPage(index.rel, shape, kRootBlock, BUFFER_LOCK_EXCLUSIVE);
     const Page child_raw = BufferGetPage(child);
     bool done = false;
-    if (only_child() == block && !IsDeleted(child_raw)) {
+    if (only_child() == block && !IsDeleted(child_raw) && !IsCold(child_raw)) {
       const NodePage page(child_raw, shape);
       if (page.left() == InvalidBlockNumber && page.right() == InvalidBlockNumber && !page.incomplete_split()) {
         LoadedEntries base;
@@ -263,9 +270,9 @@ void CollapseRoot(const Index& index) {
         Key low;
         const uint32 level = page.level();
         LoadBase(page, shape, &base);
-        core::PlanNode(base.entries, &page.node(), &plan);
+        core::PlanNode(base.entries, &page.node(), &plan, page.node().fence_value_bytes());
         page.node().LowFence(&low);
-        if (plan.size + page.delta_count() * (page.delta_stride() + 1) <= kPageCapacity) {
+        if (plan.size + page.delta_bytes() <= kPageCapacity) {
           pg::ReachTestPoint(pg::TestPoint::kCollapseLocked);
           Change change;
           change.Begin(index, Action::kCollapse);

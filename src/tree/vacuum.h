@@ -16,9 +16,10 @@ void BulkDelete(const Index& index, BufferAccessStrategy strategy, IndexBulkDele
                 void* callback_state, IndexBulkDeleteResult* stats);
 
 // Whether RecyclePages may find something.
-bool HasDeletedPages(const Index& index);
+bool MayRecycle(const Index& index);
 
-// Enters unlinked pages that no scan can reach into the free space map.  Adds to stats.
+// Enters unlinked pages that no scan can reach into the free space map, and blocks of segments that no
+// cold page has leaves in.  Adds to stats.  REQUIRES: the table is locked in SHARE UPDATE EXCLUSIVE mode.
 void RecyclePages(const Index& index, BufferAccessStrategy strategy, IndexBulkDeleteResult* stats);
 
 }  // namespace omendb::tree

@@ -36,17 +36,24 @@ const Epoch::Kind Epoch::kKinds[] = {
     {"truncate", 2, [](Epoch& e) { return e.Truncate(); }},
     {"cluster", 2, [](Epoch& e) { return e.Cluster(); }},
     {"replace index", 6, [](Epoch& e) { return e.ReplaceIndex(); }},
-    {"fillfactor", 3, [](Epoch& e) { return e.Fillfactor(); }},
+    {"options", 4, [](Epoch& e) { return e.Options(); }},
+    {"offload", 30, [](Epoch& e) { return e.Offload(); }},
+    {"recall", 5, [](Epoch& e) { return e.Recall(); }},
     {"check", 3, [](Epoch& e) { return e.Check(); }},
+    {"too long", 6, [](Epoch& e) { return e.TooLong(); }},
 };
 
 Epoch::Epoch(uint64_t seed, bool test_build) : random_(seed) {
   const uint64_t size = random_.Below(100);
-  most_rows_ = size < 25 ? 40 : size < 70 ? 400 : size < 98 ? 2500 : 12000;
-  if (test_build && !random_.OneIn(3)) {
-    fixed_settings_.push_back("omendb.test_page_entries = " +
-                              std::to_string(random_.Between(4, random_.OneIn(2) ? 20 : 200)));
+  most_rows_ = size < 15 ? 40 : size < 60 ? 400 : size < 98 ? 2500 : 12000;
+  if (test_build && !random_.OneIn(6)) {
+    // Mostly so few that there are leaves to be offloaded.
+    fixed_settings_.push_back(
+        "omendb.test_page_entries = " +
+        std::to_string(random_.Between(4, Pick<uint64_t>({4, 5, 6, 7, 8, 10, 20, 200}, random_))));
     fixed_settings_.push_back("omendb.test_delta_entries = " + std::to_string(random_.Between(1, 64)));
+    if (random_.OneIn(2))
+      fixed_settings_.push_back("omendb.test_segment_leaves = " + std::to_string(random_.Between(4, 40)));
   }
   test_build_ = test_build;
   fixed_settings_.push_back(
@@ -67,19 +74,25 @@ std::vector<Group> Epoch::Begin() {
     std::vector<Group> data;
     if (!random_.OneIn(8)) {
       // Some thousands of rows at once only rarely: what is parsed three times is not what is tested.
-      uint64_t rows = random_.Below(most_rows_ / 2 + 1);
+      uint64_t rows = random_.Between(most_rows_ / 6, most_rows_ / 2);
       data.push_back({"write", {{InsertText(&table, rows + 1)}}});
     }
     const bool before = random_.OneIn(2);
     groups.insert(groups.end(), before ? indexes.begin() : data.begin(), before ? indexes.end() : data.end());
     groups.insert(groups.end(), before ? data.begin() : indexes.begin(), before ? data.end() : indexes.end());
     if (!random_.OneIn(4)) groups.push_back({"vacuum", {{"VACUUM ANALYZE @" + table.name}}});
+    if (random_.OneIn(2)) groups.push_back({"offload", {OffloadStatement(table)}});
   }
   return groups;
 }
 
 Group Epoch::Next() {
   if (--until_settings_ < 0) return Settings();
+  if (offload_one_in_ > 0 && random_.OneIn(offload_one_in_)) {
+    Group group = Offload();
+    group.kind = "offload";
+    return group;
+  }
   uint64_t total = 0;
   for (const Kind& kind : kKinds) total += kind.weight;
   uint64_t at = random_.Below(total);
@@ -87,6 +100,10 @@ Group Epoch::Next() {
   for (; at >= kind->weight; kind++) at -= kind->weight;
   Group group = kind->make(*this);
   group.kind = kind->name;
+  if (many_totals_ && !random_.OneIn(4)) {
+    group = Query(TotalsQuery);
+    group.kind = "totals";
+  }
   return group;
 }
 
@@ -95,6 +112,9 @@ Group Epoch::Next() {
 Group Epoch::Settings() {
   until_settings_ = static_cast<int>(random_.Between(8, 40));
   explain_one_in_ = 8;
+  many_totals_ = false;
+  // Writes bring leaves back; so they go again and again, for what reads them.
+  offload_one_in_ = Pick<uint64_t>({0, 3, 6, 6}, random_);
   Group group{"settings", {{"RESET ALL", Target::kOnce}}};
   const auto set = [&](const std::string& what) { group.statements.push_back({"SET " + what, Target::kOnce}); };
   for (const std::string& what : fixed_settings_) set(what);
@@ -123,22 +143,48 @@ Group Epoch::Settings() {
   if (test_build_ && !random_.OneIn(3))
     set("omendb.test_first_inserts = " + std::string(Pick({"0", "0", "0", "1", "5"}, random_)));
   if (random_.OneIn(3)) set("omendb.insert_buffer_size = " + std::string(Pick({"0", "'64kB'", "'64kB'"}, random_)));
-  if (random_.OneIn(10))
+  if (random_.OneIn(3))
     set("default_transaction_isolation = " + std::string(Pick({"serializable", "'repeatable read'"}, random_)));
-  if (random_.OneIn(25)) {
+  if (random_.OneIn(9)) {
     for (const char* what : {"parallel_setup_cost = 0", "parallel_tuple_cost = 0", "min_parallel_table_scan_size = 0",
                              "min_parallel_index_scan_size = 0", "max_parallel_workers_per_gather = 2"})
       set(what);
     until_settings_ = 12;
-    explain_one_in_ = 2;
+    explain_one_in_ = 1;
+    // What processes share when they add up is little: make it dear.
+    if (random_.OneIn(2)) {
+      set("cpu_operator_cost = 1");
+      set("omendb.enable_aggregate = on");
+      set("enable_seqscan = off");
+      many_totals_ = true;
+      until_settings_ = 30;
+    }
   }
   return group;
 }
 
 // ---- Queries ----
 
+namespace {
+
+// omendb's indexes in omendb's copy, named c.
+const std::string kOurIndexes =
+    " FROM pg_class AS c JOIN pg_index AS i ON i.indexrelid = c.oid "
+    "WHERE c.relnamespace = 'o'::regnamespace AND c.relkind = 'i' "
+    "AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'omendb')";
+
+// The plan, and which indexes are cold for the most part.
+void AddExplain(Group* group, const std::string& query) {
+  group->statements.push_back({"EXPLAIN (COSTS OFF) " + query, Target::kExplain});
+  group->statements.push_back({"SELECT relname FROM (SELECT c.relname, omendb_stat_index(c.oid) AS s" + kOurIndexes +
+                                   " AND i.indisvalid OFFSET 0) AS r WHERE (s).cold_leaves > (s).leaf_pages",
+                               Target::kColdIndexes});
+}
+
+}  // namespace
+
 void Epoch::Explain(Group* group, const std::string& query) {
-  if (random_.OneIn(explain_one_in_)) group->statements.push_back({"EXPLAIN (COSTS OFF) " + query, Target::kExplain});
+  if (random_.OneIn(explain_one_in_)) AddExplain(group, query);
 }
 
 Group Epoch::Query(std::string (*make)(const Focus&, Random&)) {
@@ -165,7 +211,7 @@ Group Epoch::SeveralIndexes() {
   const std::string query = SeveralIndexesQuery(AnyTable(), random_);
   group.statements.push_back({query});
   // Each of them: few have the plan that they are there for.
-  group.statements.push_back({"EXPLAIN (COSTS OFF) " + query, Target::kExplain});
+  AddExplain(&group, query);
   return group;
 }
 
@@ -197,6 +243,7 @@ Group Epoch::Cursor() {
   for (uint64_t steps = random_.Between(3, 14); steps > 0; steps--) {
     // FETCH 0 repeats a row, which without SCROLL depends on the plan.
     const std::string count = std::to_string((random_.OneIn(4) ? random_.Below(500) : random_.Below(12)) + !scroll);
+    if (random_.OneIn(8)) group.statements.push_back(MoveStatement(table));
     switch (scroll ? random_.Below(14) : 9 + random_.Below(5)) {
       case 0:
       case 1:
@@ -279,6 +326,7 @@ Group Epoch::Prepared() {
     if (random_.OneIn(6)) group.statements.push_back({WriteText(&table)});
     if (random_.OneIn(25)) group.statements.push_back({"REINDEX TABLE @" + table.name, Target::kIndexed});
     if (random_.OneIn(25)) group.statements.push_back({"VACUUM ANALYZE @" + table.name});
+    if (random_.OneIn(10)) group.statements.push_back(MoveStatement(table));
   }
   group.statements.push_back({"DEALLOCATE " + name});
   return group;
@@ -310,8 +358,13 @@ std::string Epoch::CopyText(Table* table, uint64_t rows) {
 // A table may have no unique index, and its rows are inserted speculatively all the same.
 std::string Epoch::OnConflict(const Table& table) {
   if (!random_.OneIn(table.unique ? 2 : 12)) return "";
-  if (table.unique && random_.OneIn(3)) return " ON CONFLICT (id) DO UPDATE SET v = excluded.v + 1";
-  return " ON CONFLICT DO NOTHING";
+  if (!table.unique || random_.OneIn(3)) return " ON CONFLICT DO NOTHING";
+  const std::string columns = !table.also_unique.empty() && random_.OneIn(3) ? table.also_unique : "id";
+  const std::string arbiter = " ON CONFLICT (" + columns + ") DO ";
+  if (random_.OneIn(3)) return arbiter + "NOTHING";
+  std::string set = "v = excluded.v + 1";
+  if (random_.OneIn(3)) set += ", " + PickOf(table.columns, random_).name + " = DEFAULT";
+  return arbiter + "UPDATE SET " + set + (random_.OneIn(3) ? Optional(" WHERE @" + table.name + ".v % 2 = 0") : "");
 }
 
 std::string Epoch::AlterRowsText(Table* table) {
@@ -384,7 +437,8 @@ std::string Epoch::WriteText(Table* table) {
   if (random_.OneIn(20) && table->rows_at_most < most_rows_) return MatchText(table);
   const uint64_t kind = random_.Below(20);
   if (kind < 9 && table->rows_at_most < most_rows_) {
-    uint64_t rows = random_.OneIn(3) ? random_.Below(most_rows_ / 8 + 1) + 1 : random_.Between(1, 8);
+    const bool many = random_.OneIn(offload_one_in_ > 0 ? 8 : 3);
+    uint64_t rows = many ? random_.Below(most_rows_ / 8 + 1) + 1 : random_.Between(1, 8);
     rows = std::min<uint64_t>(rows, 400);
     return random_.OneIn(12) ? CopyText(table, rows) : InsertText(table, rows);
   }
@@ -418,6 +472,7 @@ Group Epoch::Transaction() {
   std::vector<std::string> savepoints;
   for (uint64_t steps = random_.Between(2, 12); steps > 0; steps--) {
     Table& table = AnyTable();
+    if (random_.OneIn(8)) group.statements.push_back(MoveStatement(table));
     switch (random_.Below(16)) {
       case 0:
       case 1:
@@ -460,11 +515,46 @@ Group Epoch::Transaction() {
 // ---- Maintenance ----
 
 Group Epoch::Check() {
-  return {"check",
-          {{"SELECT c.relname, omendb_check(c.oid, true) FROM pg_class AS c JOIN pg_index AS i ON i.indexrelid = c.oid "
-            "WHERE c.relnamespace = 'o'::regnamespace AND c.relkind = 'i' "
-            "AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'omendb')",
-            Target::kCheck}}};
+  return {"check", {{"SELECT c.relname, omendb_check(c.oid, true)" + kOurIndexes, Target::kCheck}}};
+}
+
+// How often segments were asked, too: what a session finds in its own memory is not counted.
+Group Epoch::End() {
+  Group group = Check();
+  group.statements.push_back(
+      {"SELECT 'looked for in segments', (s).cold_hits + (s).cold_reads FROM (SELECT "
+       "omendb_stat_index(c.oid) AS s" +
+           kOurIndexes + " AND i.indisvalid OFFSET 0) AS r",
+       Target::kMove});
+  return group;
+}
+
+// Values about as long as an index takes them, which is less than btree does; all is rolled back.
+Group Epoch::TooLong() {
+  Table& table = AnyTable();
+  const Column& column = PickOf(table.columns, random_);
+  const std::string bytes = std::to_string(random_.OneIn(3) ? random_.Between(1500, 1545) : random_.Between(300, 3000));
+  const std::string letters =
+      random_.OneIn(2)
+          ? "repeat(chr(97 + id % 3), " + bytes + ")"
+          : "left((SELECT string_agg(md5((id + g)::text), '') FROM generate_series(1, 100) g), " + bytes + ")";
+  std::string value;
+  if (IsString(column.base) && column.base != Base::kBpchar)  // (which has a length)
+    value = letters + "::" + differential::Name(column.base);
+  else if (column.base == Base::kBytea)
+    value = "convert_to(" + letters + ", 'UTF8')";
+  else if (column.base == Base::kNumeric)
+    value = "(repeat((id % 9 + 1)::text, 2 * " + bytes + "))::numeric";
+  else
+    return Check();
+  Group group{"", {}, Group::kRollback};
+  const std::string where = " WHERE id % " + std::to_string(random_.Between(1, 9)) + " = 0";
+  group.statements.push_back(
+      {"UPDATE @" + table.name + " SET " + column.name + " = " + value + where, Target::kMayBeTooLong});
+  Statement check = Check().statements[0];
+  check.target = Target::kMayBeTooLong;
+  group.statements.push_back(check);
+  return group;
 }
 
 Group Epoch::Vacuum() {
@@ -520,12 +610,90 @@ Group Epoch::ReplaceIndex() {
   return group;
 }
 
-Group Epoch::Fillfactor() {
+Group Epoch::Options() {
   const Table& table = AnyTable();
   if (table.indexes.empty()) return {"", {}};
-  const std::string index = "ALTER INDEX @" + PickOf(table.indexes, random_).name;
-  if (random_.OneIn(4)) return {"", {{index + " RESET (fillfactor)", Target::kIndexed}}};
-  return {"", {{index + " SET (fillfactor = " + std::to_string(random_.Between(10, 100)) + ")", Target::kIndexed}}};
+  const Index& index = PickOf(table.indexes, random_);
+  const std::string text = "ALTER INDEX @" + index.name;
+  const bool both = !index.is_btree && random_.OneIn(2);
+  if (random_.OneIn(4))
+    return {"",
+            {{text + " RESET (fillfactor" + (both ? OnlyOmendb(", cold_compression") : "") + ")", Target::kIndexed}}};
+  return {"",
+          {{text + " SET (fillfactor = " + std::to_string(random_.Between(10, 100)) +
+                (both ? OnlyOmendb(", " + ColdCompression(random_)) : "") + ")",
+            Target::kIndexed}}};
+}
+
+// ---- The cold tier ----
+
+namespace {
+
+// Of the index of that name, of its partitions' indexes, or of all of a table.
+std::string IndexesOf(const char* what, const char* parent, const std::string& name) {
+  const std::string oid = "to_regclass('@" + name + "')";
+  return std::string(" AND (") + what + " = " + oid + " OR " + what + " IN (SELECT inhrelid FROM pg_inherits WHERE " +
+         parent + " = " + oid + "))";
+}
+
+}  // namespace
+
+// All leaves, or those before a value that there may be.
+Statement Epoch::OffloadStatement(const Table& table) {
+  // Those that were not changed since a call just before; and perhaps that call is all there is.
+  const bool once = random_.OneIn(8);
+  const std::string unchanged = std::string("omendb_offload(c.oid)") + (once ? "" : " + omendb_offload(c.oid)");
+  const auto text = [](const std::string& call, const std::string& indexes) {
+    return Statement{"SELECT 'offloaded', " + call + kOurIndexes + " AND i.indisvalid" + indexes, Target::kMove};
+  };
+  // (Of what is not in the WAL nobody can tell whether it was changed.)
+  if (random_.OneIn(2))
+    return text(unchanged, IndexesOf("i.indrelid", "inhparent", table.name) + " AND c.relpersistence = 'p'");
+  std::string name = table.name + "_id";
+  Operand leading{"^id", Base::kInt4, -1};
+  if (table.unique && random_.OneIn(3)) {
+    if (!table.also_unique.empty() && random_.OneIn(2)) name = table.name + "_also";
+    if (table.partitioned) name = table.name + Pick({"_p0_id", "_p1_id"}, random_);
+  } else if (!table.indexes.empty()) {
+    const Index& index = PickOf(table.indexes, random_);
+    name = index.name;
+    leading = index.keys[0].operand;
+  }
+  const std::string indexes = IndexesOf("c.oid", "inhparent", name);
+  if (random_.OneIn(3)) return text(unchanged, indexes + " AND c.relpersistence = 'p'");
+  std::string before;
+  if (leading.sql == "^id")
+    before = '\'' + std::to_string(random_.Below(table.next_id + 1)) + '\'';
+  else if (leading.base == Base::kChar)  // most of its values have no text
+    before = Pick({"' '", "'A'", "'a'", "'z'"}, random_);
+  else
+    before = Untyped(RandomValue(table, leading, RandomRow(random_), random_));
+  return text("omendb_offload(c.oid, " + before + ")", indexes);
+}
+
+Statement Epoch::RecallStatement(const Table& table) {
+  std::string indexes = IndexesOf("i.indrelid", "inhparent", table.name);
+  if (!table.indexes.empty() && !random_.OneIn(3))
+    indexes = IndexesOf("c.oid", "inhparent", PickOf(table.indexes, random_).name);
+  return {"SELECT 'recalled', omendb_recall(c.oid)" + kOurIndexes + " AND i.indisvalid" + indexes, Target::kMove};
+}
+
+Statement Epoch::MoveStatement(const Table& table) {
+  return random_.OneIn(5) ? RecallStatement(table) : OffloadStatement(table);
+}
+
+Group Epoch::Offload() {
+  const Table& table = AnyTable();
+  Group group{"", {OffloadStatement(table)}};
+  if (random_.OneIn(6)) group.statements.push_back({"VACUUM @" + table.name});
+  if (random_.OneIn(10)) group.statements.push_back(Check().statements[0]);
+  return group;
+}
+
+Group Epoch::Recall() {
+  Group group{"", {RecallStatement(AnyTable())}};
+  if (random_.OneIn(4)) group.statements.push_back(Check().statements[0]);
+  return group;
 }
 
 }  // namespace omendb::differential

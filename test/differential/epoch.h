@@ -21,7 +21,7 @@ class Epoch {
   // The next statements.
   Group Next();
   // What an epoch ends with.
-  Group End() { return Check(); }
+  Group End();
 
  private:
   struct Kind;
@@ -29,6 +29,7 @@ class Epoch {
 
   Group Settings();
   Group Check();
+  Group TooLong();
   Group Query(std::string (*make)(const Focus&, Random&));
   Group TwoTableQuery(std::string (*make)(const Table&, const Table&, Random&));
   Group Ordered();
@@ -43,7 +44,9 @@ class Epoch {
   Group Truncate();
   Group Cluster();
   Group ReplaceIndex();
-  Group Fillfactor();
+  Group Options();
+  Group Offload();
+  Group Recall();
 
   Table& AnyTable() { return tables_[random_.Below(tables_.size())]; }
   std::string InsertText(Table* table, uint64_t rows);
@@ -53,6 +56,9 @@ class Epoch {
   std::string BlockText(Table* table);
   std::string AlterRowsText(Table* table);
   std::string MatchText(Table* table);
+  Statement OffloadStatement(const Table& table);
+  Statement RecallStatement(const Table& table);
+  Statement MoveStatement(const Table& table);
   void Explain(Group* group, const std::string& query);
   std::string Name(const char* prefix) { return prefix + std::to_string(++names_); }
 
@@ -63,6 +69,8 @@ class Epoch {
   uint64_t most_rows_;
   int until_settings_ = 0;
   uint64_t explain_one_in_ = 8;  // of the queries, by the settings
+  bool many_totals_ = false;     // by the settings, too
+  uint64_t offload_one_in_ = 0;  // beside other statements, by the settings; 0: not
   int names_ = 0;
 };
 

@@ -15,13 +15,17 @@ using Clock = std::chrono::steady_clock;
 class Minimiser {
  public:
   Minimiser(Runner* runner, const Failure& failure, int seconds)
-      : runner_(runner), kind_(failure.kind), copy_(failure.copy), end_(Clock::now() + std::chrono::seconds(seconds)) {}
+      : runner_(runner),
+        kind_(failure.kind),
+        copy_(failure.copy),
+        state_(failure.state),
+        end_(Clock::now() + std::chrono::seconds(seconds)) {}
 
   // Whether the groups still fail.  If so, what follows the failure is cut off.
   bool Fails(std::vector<Group>* groups) {
     runner_->Reset();
     const std::optional<Failure> failure = runner_->Run(*groups, nullptr);
-    if (!failure || failure->kind != kind_ || failure->copy != copy_) return false;
+    if (!failure || failure->kind != kind_ || failure->copy != copy_ || failure->state != state_) return false;
     groups->resize(failure->group + 1);
     std::vector<Statement>& last = groups->back().statements;
     if (failure->position < last.size()) last.resize(failure->position + 1);
@@ -60,6 +64,7 @@ class Minimiser {
   Runner* runner_;
   Failure::Kind kind_;
   Copy copy_;
+  std::string state_;
   Clock::time_point end_;
   Failure failure_{};
 };
@@ -96,7 +101,7 @@ std::optional<Reproduction> Minimise(Runner* runner, std::vector<Group> groups, 
   Minimiser minimiser(runner, failure, seconds);
   for (Group& group : groups)
     for (size_t i = group.statements.size(); i > 0; i--)
-      if (group.statements[i - 1].target == Target::kExplain)
+      if (group.statements[i - 1].target == Target::kExplain || group.statements[i - 1].target == Target::kColdIndexes)
         group.statements.erase(group.statements.begin() + static_cast<ptrdiff_t>(i - 1));
   if (!minimiser.Fails(&groups)) return std::nullopt;
   for (size_t before = SIZE_MAX; minimiser.in_time();) {
@@ -144,13 +149,17 @@ std::string Script(const std::vector<Group>& groups, const Failure& failure) {
   const bool indexed = failure.copy == Copy::kBtree;
   const Copy copies[] = {indexed ? Copy::kBtree : Copy::kOmendb, Copy::kPlain};
   std::string out = "CREATE EXTENSION IF NOT EXISTS omendb;\n";
-  for (const auto& [name, definition] : Domains())
+  for (const std::string& definition : TypeDefinitions()) out += definition + ";\n";
+  const auto is_named = [&](const std::string& name) {
     for (const Group& group : groups)
-      if (!group.statements.empty() && group.statements[0].text.find(' ' + name) != std::string::npos) {
-        out += definition + ";\n";
-        break;
-      }
-  out += "CREATE SCHEMA o; CREATE SCHEMA b; CREATE SCHEMA s;\nSET extra_float_digits = 3;\n";
+      if (!group.statements.empty() && group.statements[0].text.find(' ' + name) != std::string::npos) return true;
+    return false;
+  };
+  // "CREATE DOMAIN d_... AS ..."
+  for (const std::string& definition : Domains())
+    if (is_named(definition.substr(14, definition.find(' ', 14) - 14))) out += definition + ";\n";
+  out += "CREATE SCHEMA o; CREATE SCHEMA b; CREATE SCHEMA s;\n";
+  out += "SET extra_float_digits = 3;\nSET intervalstyle = iso_8601;\n";
   for (const Group& group : groups)
     for (Copy copy : copies) {
       if (failure.kind != Failure::kDifference && copy == Copy::kPlain) continue;

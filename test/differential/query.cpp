@@ -83,10 +83,23 @@ std::string RandomList(const Focus& focus, const std::string& alias, Random& ran
     if (random.OneIn(2)) list.push_back(WithAlias(operand.sql, alias));
   if (list.empty() || random.OneIn(2)) list.push_back(alias + "id");
   if (random.OneIn(8)) list.push_back(alias + "v");
+  for (const std::string& name : focus.table->generated)
+    if (random.OneIn(6)) list.push_back(alias + name);
   return Comma(list);
 }
 
 std::string From(const Table& table) { return " FROM @" + table.name; }
+
+// Rows of a table that are the outer side of a join: some of them, as the subquery is no more planned with the rest;
+// and perhaps not known beforehand.
+std::string OuterEnd(const std::string& alias, Random& random) {
+  std::string out;
+  if (random.OneIn(12)) out += Optional(" AND random() < 2");
+  // By all that a row has, as rows may differ in one column only.
+  if (random.OneIn(8))
+    out += Optional(" ORDER BY " + alias + "::text COLLATE \"C\" LIMIT " + std::to_string(random.Below(50)));
+  return out;
+}
 
 // Keeps the product of two tables small: about 60 rows of each.
 std::string Thinned(const Table& table, const std::string& alias, Random& random) {
@@ -105,9 +118,30 @@ std::pair<std::string, Value> TypedConstant(const Focus& focus, const Operand& o
   return {random.OneIn(12) ? "(SELECT " + Literal(value) + ")" : Literal(value), value};
 }
 
+// "'...%'" of the beginning of a string that is there.
+std::string RandomPattern(const Focus& focus, const Operand& operand, Random& random) {
+  std::string text = Text(RandomValue(*focus.table, operand, focus.row, random));
+  size_t size = random.Below(text.size() + 1);
+  // Not within a character.
+  while (size > 0 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) size--;
+  return '\'' + text.substr(0, size) + "%'";
+}
+
 bool InOneFamily(Base a, Base b) {
   const std::vector<Base> family = Family(a);
   return std::find(family.begin(), family.end(), b) != family.end();
+}
+
+// ", count(k1), sum(k1), ...": what Omendb Aggregate can do, as far as the type has it; the count once in so many
+// times.
+std::string Totals(const Operand& operand, uint64_t count_one_in, Random& random) {
+  const std::string sql = WithAlias(operand.sql, "");
+  std::string out;
+  if (random.OneIn(count_one_in)) out += ", count(" + sql + ")";
+  if (IsInteger(operand.base) && random.OneIn(2)) out += std::string(", ") + Pick({"sum(", "avg("}, random) + sql + ")";
+  // bool and "char" have no min.
+  if (HasMinMax(operand.base) && random.OneIn(2)) out += std::string(", ") + Pick({"min(", "max("}, random) + sql + ")";
+  return out;
 }
 
 // "a.k1 = b.k1 AND ...": a pair of columns of one family, sometimes more pairs, sometimes another operator.
@@ -118,8 +152,14 @@ std::string JoinCondition(const Table& left, const Table& right, Random& random)
   // Mostly by what an index begins with.
   const Table& indexed = random.OneIn(2) ? left : right;
   if (!indexed.indexes.empty() && !random.OneIn(4)) {
-    const int column = PickOf(indexed.indexes, random).keys[0].operand.column;
-    if (column >= 0) start = static_cast<size_t>(column);
+    const Operand& operand = PickOf(indexed.indexes, random).keys[0].operand;
+    if (operand.column >= 0) {
+      start = static_cast<size_t>(operand.column);
+    } else if (!random.OneIn(4)) {
+      // The other table has such columns, too.
+      out = WithAlias(operand.sql, "a.") + " = " + WithAlias(operand.sql, "b.");
+      if (random.OneIn(2)) return out;
+    }
   }
   for (size_t i = 0; i < left.columns.size(); i++) {
     const size_t l = (start + i) % left.columns.size();
@@ -179,6 +219,7 @@ std::string RandomCondition(const Focus& focus, const Operand& operand, const st
     return sql + from + low.first + between + to + high.first;
   };
   const auto comparison = [&] { return sql + ' ' + RandomOperator(true, random) + ' ' + constant(); };
+  if (IsString(operand.base) && random.OneIn(8)) return sql + " LIKE " + RandomPattern(focus, operand, random);
   switch (random.Below(24)) {
     case 0:
     case 1:
@@ -214,6 +255,18 @@ std::string RandomCondition(const Focus& focus, const Operand& operand, const st
   }
 }
 
+std::string RandomRowComparison(const Focus& focus, const std::string& alias, Random& random) {
+  const size_t first = random.OneIn(4) ? random.Below(focus.operands.size() - 1) : 0;
+  const size_t count = random.Between(2, focus.operands.size() - first);
+  std::string columns, constants;
+  for (size_t i = first; i < first + count; i++) {
+    columns += (i > first ? ", " : "") + WithAlias(focus.operands[i].sql, alias);
+    constants += (i > first ? ", " : "") + RandomConstant(focus, focus.operands[i], random);
+  }
+  if (random.OneIn(3)) std::swap(columns, constants);
+  return "(" + columns + ") " + RandomOperator(false, random) + " (" + constants + ")";
+}
+
 std::string RandomWhere(const Focus& focus, const std::string& alias, Random& random) {
   std::string out = " WHERE true";
   const auto add = [&](const std::string& condition) { out += Optional(" AND " + condition); };
@@ -225,14 +278,8 @@ std::string RandomWhere(const Focus& focus, const std::string& alias, Random& ra
     if (random.OneIn(6)) add(RandomCondition(focus, operand, alias, random));
     if (focus.index != nullptr && random.OneIn(2)) break;
   }
-  if (focus.operands.size() > 1 && random.OneIn(12)) {
-    std::string left, right;
-    for (size_t i = 0; i < 2; i++) {
-      left += (i > 0 ? ", " : "") + WithAlias(focus.operands[i].sql, alias);
-      right += (i > 0 ? ", " : "") + RandomConstant(focus, focus.operands[i], random);
-    }
-    add("(" + left + ") " + RandomOperator(false, random) + " (" + right + ")");
-  }
+  for (int i = 0; i < 2 && focus.operands.size() > 1 && random.OneIn(6); i++)
+    add(RandomRowComparison(focus, alias, random));
   if (random.OneIn(10)) add(alias + "v < " + std::to_string(random.Below(100)));
   return out;
 }
@@ -269,8 +316,7 @@ std::string SeveralIndexesQuery(const Table& table, Random& random) {
 std::string MinMaxQuery(const Focus& focus, Random& random) {
   std::string list;
   for (const Operand& operand : focus.operands) {
-    // bool and "char" have no min.
-    if (operand.base == Base::kBool || operand.base == Base::kChar) continue;
+    if (!HasMinMax(operand.base)) continue;
     list += (list.empty() ? "" : ", ") + std::string(Pick({"min(", "max("}, random)) + WithAlias(operand.sql, "") + ")";
     if (random.OneIn(2)) break;
   }
@@ -283,12 +329,7 @@ std::string AggregateQuery(const Focus& focus, Random& random) {
   if (random.OneIn(2)) {
     // What an index can answer.
     for (const Operand& operand : focus.operands) {
-      const std::string sql = WithAlias(operand.sql, "");
-      if (random.OneIn(2)) list += ", count(" + sql + ")";
-      if (IsInteger(operand.base) && random.OneIn(2))
-        list += std::string(", ") + Pick({"sum(", "avg("}, random) + sql + ")";
-      if (operand.base != Base::kBool && operand.base != Base::kChar && random.OneIn(2))
-        list += std::string(", ") + Pick({"min(", "max("}, random) + sql + ")";
+      list += Totals(operand, 2, random);
       if (random.OneIn(2)) break;
     }
     return "SELECT " + list + kLoose + From(*focus.table) + RandomWhere(focus, "", random);
@@ -334,14 +375,10 @@ std::string RandomGroupKey(const Operand& operand, Random& random) {
 // What Omendb Aggregate can do, over what stands in one index, and a little more.
 std::string TotalsQuery(const Focus& focus, Random& random) {
   std::string list = "count(*)";
-  for (const Operand& operand : focus.operands) {
-    const std::string sql = WithAlias(operand.sql, "");
-    if (random.OneIn(3)) list += ", count(" + sql + ")";
-    if (IsInteger(operand.base) && random.OneIn(2))
-      list += std::string(", ") + Pick({"sum(", "avg("}, random) + sql + ")";
-    if (operand.base != Base::kBool && operand.base != Base::kChar && random.OneIn(2))
-      list += std::string(", ") + Pick({"min(", "max("}, random) + sql + ")";
-  }
+  std::vector<Operand> arguments = focus.operands;
+  if (focus.index != nullptr)
+    arguments.insert(arguments.end(), focus.index->included.begin(), focus.index->included.end());
+  for (const Operand& operand : arguments) list += Totals(operand, 3, random);
   std::string keys;
   if (random.OneIn(2)) {
     const size_t count = random.Between(1, focus.operands.size());
@@ -349,7 +386,9 @@ std::string TotalsQuery(const Focus& focus, Random& random) {
   }
   std::string query = "SELECT " + (keys.empty() ? "" : keys + ", ") + list + kLoose + From(*focus.table);
   if (!random.OneIn(4)) query += RandomWhere(focus, "", random);
-  return keys.empty() ? query : query + " GROUP BY " + keys;
+  if (!keys.empty()) query += " GROUP BY " + keys;
+  if (random.OneIn(5)) query += Optional(" HAVING count(*) > " + std::to_string(random.Below(4)));
+  return query;
 }
 
 std::string DistinctQuery(const Focus& focus, Random& random) {
@@ -379,12 +418,15 @@ std::string UnionQuery(const Focus& focus, Random& random) {
 std::string JoinQuery(const Table& left, const Table& right, Random& random) {
   const Focus a = RandomFocus(left, random), b = RandomFocus(right, random);
   const std::string kind = Pick({" JOIN ", " JOIN ", " LEFT JOIN ", " RIGHT JOIN ", " FULL JOIN "}, random);
-  std::string query = random.OneIn(2) ? "SELECT a.id, b.id" : "SELECT count(*), sum(a.id), sum(b.id), count(b.v)";
+  // Of a key there may be many rows on one side.
+  const bool show = random.OneIn(2), many = !show && random.OneIn(2);
+  std::string query = show ? "SELECT a.id, b.id" : "SELECT count(*), sum(a.id), sum(b.id), count(b.v)";
   query += " FROM (SELECT * FROM @" + left.name + " AS a" +
-           (random.OneIn(2) ? RandomWhere(a, "a.", random) : " WHERE true") + Thinned(left, "a.", random) + ") AS a" +
-           kind;
+           (random.OneIn(2) ? RandomWhere(a, "a.", random) : " WHERE true") + Thinned(left, "a.", random) +
+           OuterEnd("a", random) + ") AS a" + kind;
   query += "(SELECT * FROM @" + right.name + " AS b" +
-           (random.OneIn(3) ? RandomWhere(b, "b.", random) : " WHERE true") + Thinned(right, "b.", random) + ") AS b";
+           (random.OneIn(3) ? RandomWhere(b, "b.", random) : " WHERE true") +
+           (many ? "" : Thinned(right, "b.", random)) + ") AS b";
   query += " ON " + JoinCondition(left, right, random);
   if (random.OneIn(4)) query += RandomWhere(a, "a.", random);
   return query;
@@ -392,11 +434,15 @@ std::string JoinQuery(const Table& left, const Table& right, Random& random) {
 
 std::string SemiJoinQuery(const Table& left, const Table& right, Random& random) {
   const Focus a = RandomFocus(left, random), b = RandomFocus(right, random);
-  std::string query =
-      "SELECT a.id FROM @" + left.name + " AS a" + RandomWhere(a, "a.", random) + Thinned(left, "a.", random);
+  std::string query = "SELECT a.id FROM ";
+  const std::string restrictions = RandomWhere(a, "a.", random) + (random.OneIn(3) ? "" : Thinned(left, "a.", random));
+  if (random.OneIn(4))
+    query += "(SELECT * FROM @" + left.name + " AS a" + restrictions + OuterEnd("a", random) + ") AS a WHERE true";
+  else
+    query += "@" + left.name + " AS a" + restrictions;
   const std::string negation = random.OneIn(3) ? " AND NOT " : " AND ";
-  const std::string where =
-      (random.OneIn(3) ? RandomWhere(b, "b.", random) : " WHERE true") + Thinned(right, "b.", random);
+  const std::string where = (random.OneIn(3) ? RandomWhere(b, "b.", random) : " WHERE true") +
+                            (random.OneIn(2) ? "" : Thinned(right, "b.", random));
   if (random.OneIn(2))
     return query + negation + "EXISTS (SELECT 1 FROM @" + right.name + " AS b" + where + " AND " +
            JoinCondition(left, right, random) + ")";
@@ -410,8 +456,7 @@ std::string SubqueryQuery(const Table& left, const Table& right, Random& random)
   const Focus a = RandomFocus(left, random);
   const Column& column = PickOf(right.columns, random);
   std::string function = "count(b.id)";
-  if (column.base != Base::kBool && column.base != Base::kChar && random.OneIn(2))
-    function = Pick({"min(b.", "max(b."}, random) + column.name + ")";
+  if (HasMinMax(column.base) && random.OneIn(2)) function = Pick({"min(b.", "max(b."}, random) + column.name + ")";
   return "SELECT a.id, (SELECT " + function + kLoose + " FROM @" + right.name + " AS b WHERE " +
          JoinCondition(left, right, random) + ") FROM @" + left.name + " AS a" + RandomWhere(a, "a.", random) +
          Thinned(left, "a.", random);

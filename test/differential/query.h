@@ -27,6 +27,9 @@ std::string RandomConstant(const Focus& focus, const Operand& operand, Random& r
 // One condition on an operand.
 std::string RandomCondition(const Focus& focus, const Operand& operand, const std::string& alias, Random& random);
 
+// Of two or more of the operands: (k1, k2) > (...), or the other way round.  REQUIRES: there are two.
+std::string RandomRowComparison(const Focus& focus, const std::string& alias, Random& random);
+
 // " WHERE true AND ..."; each condition optional, several on one column possible.
 std::string RandomWhere(const Focus& focus, const std::string& alias, Random& random);
 

@@ -21,6 +21,7 @@ struct Failure {
   std::string statement;  // with its marks
   Copy copy;              // the one that is different from the plain one
   std::string message;
+  std::string state;  // the SQLSTATE of kCheck
 };
 
 class Runner {

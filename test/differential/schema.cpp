@@ -1,6 +1,7 @@
 #include "differential/schema.h"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 #include "differential/statement.h"
@@ -89,14 +90,36 @@ Operand RandomExpression(const Table& table, Random& random) {
       return {"(" + name + " < " + literal() + ")", Base::kBool, -1};
     default:
       // A domain is not the type of an expression over it.
+      if (column.base == Base::kBpchar)
+        return {"coalesce(" + name + ", " + literal() + ")::" + ColumnType(column.base), column.base, -1};
       return {"coalesce(" + name + "::" + Name(column.base) + ", " + literal() + ")", column.base, -1};
   }
 }
 
 std::string DomainName(Base base) {
-  std::string name = std::string("d_") + Name(base);
-  name.erase(std::remove(name.begin(), name.end(), '"'), name.end());
+  std::string name = "d_";
+  for (const char c : ColumnType(base))
+    if (std::isalnum(static_cast<unsigned char>(c))) name += c;
   return name;
+}
+
+// Columns of types that have no order here, made of what every row has.
+struct Generated {
+  const char* name;
+  const char* definition;
+};
+constexpr Generated kGenerated[] = {
+    {"x1", "jsonb GENERATED ALWAYS AS (('{\"v\": ' || v::text || '}')::jsonb) STORED"},
+    {"x2", "int4[] GENERATED ALWAYS AS (array_append(array_append('{}'::int4[], id % 5), v)) STORED"},
+    {"x3", "box GENERATED ALWAYS AS (box(point(id, v), point(0, 0))) STORED"},
+};
+
+// Mostly the default one.
+std::string OpclassOf(Base base, Random& random) {
+  if (!IsString(base) || base == Base::kName || !random.OneIn(10)) return "";
+  return base == Base::kBpchar    ? " bpchar_pattern_ops"
+         : base == Base::kVarchar ? " varchar_pattern_ops"
+                                  : " text_pattern_ops";
 }
 
 std::string RandomPredicate(const Table& table, Random& random) {
@@ -114,26 +137,50 @@ std::string RandomPredicate(const Table& table, Random& random) {
 
 }  // namespace
 
-std::string Column::TypeName() const { return domain ? DomainName(base) : Name(base); }
+std::string Column::TypeName() const { return domain ? DomainName(base) : ColumnType(base); }
 
 // What ON CONFLICT asks.
-std::string Table::UniqueText() const { return "CREATE UNIQUE INDEX " + name + "_id ON @" + name + " (id)"; }
+std::vector<std::string> Table::UniqueTexts(Random& random) const {
+  const auto create = [&](const std::string& suffix, const std::string& table, const std::string& rest) {
+    return "CREATE UNIQUE INDEX " + name + suffix + " ON @" + table + ' ' + rest;
+  };
+  std::vector<std::string> out;
+  if (!unique) return out;
+  if (partitioned) {
+    // That of the whole table has to be a btree; rows are routed to partitions that have others.
+    out.push_back(create("_id", name, "(id)"));
+    for (const char* partition : {"_p0", "_p1"})
+      if (random.OneIn(2)) out.push_back(create(std::string(partition) + "_id", name + partition, "USING ~ (id)"));
+    return out;
+  }
+  out.push_back(create("_id", name, random.OneIn(5) ? "(id)" : "USING ~ (id)"));
+  if (also_unique.empty()) return out;
+  out.push_back(create("_also", name,
+                       "USING ~ (" + also_unique + (random.OneIn(2) ? Optional(" DESC") : "") + ')' +
+                           (random.OneIn(3) ? Optional(" INCLUDE (v)") : "") +
+                           (random.OneIn(2) ? Optional(" NULLS NOT DISTINCT") : "") +
+                           (random.OneIn(3) ? OnlyOmendb(" WITH (" + ColdCompression(random) + ')') : "")));
+  return out;
+}
 
 std::vector<std::string> Table::CreateTexts(Random& random) const {
   std::string text = "TABLE @" + name + " (id int4, v int4";
   for (const Column& column : columns) text += ", " + column.name + ' ' + column.TypeName();
+  for (const Generated& column : kGenerated)
+    if (std::find(generated.begin(), generated.end(), column.name) != generated.end())
+      text += std::string(", ") + column.name + ' ' + column.definition;
   text += ')';
   if (!partitioned) {
     if (random.OneIn(3)) text += Optional(" WITH (fillfactor = " + std::to_string(random.Between(10, 100)) + ")");
     std::vector<std::string> out{(random.OneIn(10) ? "CREATE UNLOGGED " : "CREATE ") + text};
-    if (unique) out.push_back(UniqueText());
+    for (const std::string& index : UniqueTexts(random)) out.push_back(index);
     return out;
   }
   std::vector<std::string> out{"CREATE " + text + " PARTITION BY HASH (id)"};
-  if (unique) out.push_back(UniqueText());
   for (const char* remainder : {"0", "1"})
     out.push_back("CREATE TABLE @" + name + "_p" + remainder + " PARTITION OF @" + name +
                   " FOR VALUES WITH (MODULUS 2, REMAINDER " + remainder + ")");
+  for (const std::string& index : UniqueTexts(random)) out.push_back(index);
   return out;
 }
 
@@ -141,19 +188,24 @@ Table RandomTable(const std::string& name, const Table* like, Random& random) {
   Table table;
   table.name = name;
   table.partitioned = random.OneIn(8);
-  table.unique = random.OneIn(4);
+  table.unique = random.OneIn(3);
   const uint64_t columns = like != nullptr ? like->columns.size() : random.Between(1, 5);
   for (uint64_t i = 0; i < columns; i++) {
     Column column;
     column.name = "k" + std::to_string(i + 1);
-    column.base =
-        like != nullptr ? PickOf(Family(like->columns[i].base), random) : static_cast<Base>(random.Below(kBases));
+    do {
+      column.base =
+          like != nullptr ? PickOf(Family(like->columns[i].base), random) : static_cast<Base>(random.Below(kBases));
+    } while (column.base == Base::kTextLong && columns > 1);
     column.domain = random.OneIn(8);
     column.source = RandomSource(column.base, random);
     // Rows to join with are those of the same place.
     if (like != nullptr && random.OneIn(2)) column.source = like->columns[i].source;
     table.columns.push_back(column);
   }
+  for (const Generated& column : kGenerated)
+    if (random.OneIn(4)) table.generated.push_back(column.name);
+  if (!table.partitioned && random.OneIn(2)) table.also_unique = "id, " + PickOf(table.columns, random).name;
   return table;
 }
 
@@ -164,27 +216,49 @@ const Index& AddIndex(Table* table, Random& random) {
   for (size_t i = 0; i < order.size(); i++) order[i] = i;
   for (size_t i = order.size(); i > 1; i--) std::swap(order[i - 1], order[random.Below(i)]);
   const size_t keys = std::min<size_t>(order.size(), random.Between(1, 4));
+  // A btree on the keys of another index, or on the same table anyhow: the planner has the choice.
+  index.is_btree = !table->indexes.empty() && random.OneIn(6);
+  if (index.is_btree && random.OneIn(2)) {
+    index.keys = PickOf(table->indexes, random).keys;
+  } else {
+    for (size_t i = 0; i < keys; i++) {
+      IndexKey key{ColumnOperand(*table, order[i]), random.OneIn(3), false};
+      if (random.OneIn(12)) key.operand = RandomExpression(*table, random);
+      // The same column twice is allowed, too.
+      if (i > 0 && random.OneIn(20)) key.operand = index.keys[0].operand;
+      key.nulls_first = random.OneIn(3) ? !key.descending : key.descending;
+      index.keys.push_back(key);
+    }
+  }
   std::string list;
-  for (size_t i = 0; i < keys; i++) {
-    IndexKey key{ColumnOperand(*table, order[i]), random.OneIn(3), false};
-    if (random.OneIn(12)) key.operand = RandomExpression(*table, random);
-    // The same column twice is allowed, too.
-    if (i > 0 && random.OneIn(20)) key.operand = index.keys[0].operand;
-    key.nulls_first = random.OneIn(3) ? !key.descending : key.descending;
+  for (size_t i = 0; i < index.keys.size(); i++) {
+    const IndexKey& key = index.keys[i];
     std::string text = (i > 0 ? ", " : "") + WithAlias(key.operand.sql, "");
+    text += OpclassOf(key.operand.base, random);
     if (key.descending) text += " DESC";
     if (key.nulls_first != key.descending) text += key.nulls_first ? " NULLS FIRST" : " NULLS LAST";
     list += i > 0 ? Optional(text) : text;
-    index.keys.push_back(key);
   }
-  index.text = index.name + " ON @" + table->name + " USING ~ (" + list + ')';
+  index.text = index.name + " ON @" + table->name + " USING " + (index.is_btree ? "btree" : "~") + " (" + list + ')';
   if (random.OneIn(4)) {
-    std::string include = Pick({"v", "id", "id, v"}, random);
+    for (const char* name : Pick<std::vector<const char*>>({{"v"}, {"id"}, {"id", "v"}}, random))
+      index.included.push_back({std::string("^") + name, Base::kInt4, -1});
     for (size_t i = 0; i < order.size(); i++)
-      if (random.OneIn(i < keys ? 8 : 2)) include += ", " + table->columns[order[i]].name;
+      if (random.OneIn(i < keys ? 8 : 2)) index.included.push_back(ColumnOperand(*table, order[i]));
+    std::vector<std::string> generated;
+    for (const std::string& name : table->generated)
+      if (random.OneIn(2)) generated.push_back(name);
+    std::string include;
+    for (const Operand& operand : index.included) include += (include.empty() ? "" : ", ") + WithAlias(operand.sql, "");
+    for (const std::string& name : generated) include += ", " + name;
     index.text += Optional(" INCLUDE (" + include + ")");
   }
-  if (random.OneIn(3)) index.text += Optional(" WITH (fillfactor = " + std::to_string(random.Between(10, 100)) + ")");
+  const std::string compression = index.is_btree || random.OneIn(3) ? "" : ColdCompression(random);
+  if (random.OneIn(3))
+    index.text += Optional(" WITH (fillfactor = " + std::to_string(random.Between(10, 100)) +
+                           (compression.empty() ? "" : OnlyOmendb(", " + compression)) + ")");
+  else if (!compression.empty())
+    index.text += Optional(OnlyOmendb(" WITH (" + compression + ")"));
   if (random.OneIn(8)) {
     index.predicate = RandomPredicate(*table, random);
     index.text += Optional(" WHERE " + WithAlias(index.predicate, ""));
@@ -235,11 +309,16 @@ Operand ColumnOperand(const Table& table, size_t column) {
   return {'^' + table.columns[column].name, table.columns[column].base, static_cast<int>(column)};
 }
 
-std::vector<std::pair<std::string, std::string>> Domains() {
-  std::vector<std::pair<std::string, std::string>> out;
+std::string ColdCompression(Random& random) {
+  return std::string("cold_compression = ") + Pick({"none", "snappy", "lz4", "zstd"}, random);
+}
+
+std::vector<std::string> Domains() {
+  std::vector<std::string> out;
   for (int i = 0; i < kBases; i++) {
     const Base base = static_cast<Base>(i);
-    out.emplace_back(DomainName(base), "CREATE DOMAIN " + DomainName(base) + " AS " + Name(base));
+    std::string domain = "CREATE DOMAIN " + DomainName(base) + " AS " + ColumnType(base);
+    if (std::find(out.begin(), out.end(), domain) == out.end()) out.push_back(std::move(domain));
   }
   return out;
 }

@@ -62,6 +62,8 @@ struct IndexKey {
 struct Index {
   std::string name;
   std::vector<IndexKey> keys;
+  std::vector<Operand> included;
+  bool is_btree;          // on all copies
   std::string text;       // the whole CREATE INDEX, with marks
   std::string predicate;  // empty unless partial; ^ before columns
 };
@@ -72,8 +74,13 @@ struct Index {
 struct Table {
   std::string name;
   bool partitioned = false;
-  bool unique = false;  // a btree index on id, of all copies
+  // Unique indexes of all copies: ours, or btree's, on id, and perhaps one with more columns, whose names are in
+  // `also_unique`.  (Rows with new keys come in no certain order, so it must not matter which is first: id never
+  // changes.)
+  bool unique = false;
+  std::string also_unique;
   std::vector<Column> columns;
+  std::vector<std::string> generated;  // columns of types that no index orders, for INCLUDE: names
   std::vector<Index> indexes;
   uint64_t next_id = 1;
   uint64_t rows_at_most = 0;
@@ -81,7 +88,7 @@ struct Table {
   size_t remembered = 0;  // rows in the columns' known values
 
   std::vector<std::string> CreateTexts(Random& random) const;
-  std::string UniqueText() const;
+  std::vector<std::string> UniqueTexts(Random& random) const;
 };
 
 // With `like`, a table whose columns are of the same families, to join with.
@@ -97,8 +104,11 @@ size_t RandomRow(Random& random);
 // A constant to compare the operand with: mostly one that is there, or its neighbour.
 Value RandomValue(const Table& table, const Operand& operand, size_t row, Random& random);
 
-// The domains that columns may have: names and what makes them.
-std::vector<std::pair<std::string, std::string>> Domains();
+// "cold_compression = lz4", only for omendb's copy.
+std::string ColdCompression(Random& random);
+
+// The domains that columns may have: what makes them.
+std::vector<std::string> Domains();
 
 // Any column as an operand.
 Operand ColumnOperand(const Table& table, size_t column);

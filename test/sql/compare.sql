@@ -49,6 +49,18 @@ BEGIN
           set_config('omendb.enable_aggregate', 'off', true);
 END $$;
 
+-- The plan of a query, as the settings are.
+CREATE FUNCTION plan_of(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  line text;
+  plan text := '';
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+    plan := plan || line || E'\n';
+  END LOOP;
+  RETURN plan;
+END $$;
+
 -- The plan of a query under one kind of scan.
 CREATE FUNCTION show_plan(query text, way text) RETURNS SETOF text LANGUAGE plpgsql
 SET enable_seqscan = on SET enable_indexscan = on SET enable_indexonlyscan = on
@@ -89,7 +101,6 @@ DECLARE
   expected record;
   got record;
   way text;
-  line text;
   plan text;
   problems text := '';
 BEGIN
@@ -97,10 +108,7 @@ BEGIN
   EXECUTE digest INTO expected;
   FOREACH way IN ARRAY ways LOOP
     PERFORM force_scan(way);
-    plan := '';
-    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || digest LOOP
-      plan := plan || line || E'\n';
-    END LOOP;
+    plan := plan_of(digest);
     IF NOT plan_has(plan, way) THEN
       problems := problems || format(', no %s scan', way);
       CONTINUE;
@@ -116,25 +124,38 @@ BEGIN
   RETURN CASE problems WHEN '' THEN format('same, %s rows', expected.count) ELSE substr(problems, 3) END;
 END $$;
 
--- The same for Omendb Aggregate: a query's rows by it and by a sequential scan.
-CREATE FUNCTION compare_aggregate(query text, ordered boolean DEFAULT false) RETURNS text LANGUAGE plpgsql
+-- Make the planner prefer Omendb Aggregates of several processes, until the end of the
+-- transaction.
+CREATE FUNCTION force_parallel_totals() RETURNS void LANGUAGE sql AS $$
+  SELECT set_config('max_parallel_workers_per_gather', '2', true), set_config('parallel_setup_cost', '0', true),
+    set_config('parallel_tuple_cost', '0', true), set_config('min_parallel_table_scan_size', '0', true),
+    set_config('min_parallel_index_scan_size', '0', true), set_config('cpu_operator_cost', '0.1', true)
+$$;
+
+-- The same for Omendb Aggregate: a query's rows by it and by a sequential scan, or another
+-- one, which decides in which order rows come that the totals of floats are of.  Or by
+-- several processes, `parallel`.
+CREATE FUNCTION compare_aggregate(query text, ordered boolean DEFAULT false, way text DEFAULT 'seq', parallel boolean DEFAULT false)
+RETURNS text LANGUAGE plpgsql
 SET enable_seqscan = on SET enable_indexscan = on SET enable_indexonlyscan = on SET enable_bitmapscan = on
 SET enable_sort = on SET omendb.enable_aggregate = on AS $$
 DECLARE
   digest text := digest_query(query, ordered);
+  workers text := current_setting('max_parallel_workers_per_gather');
   expected record;
   got record;
-  line text;
-  plan text := '';
+  plan text;
 BEGIN
-  PERFORM force_scan('seq');
+  PERFORM force_scan(way);
   EXECUTE digest INTO expected;
   PERFORM force_scan('only'), set_config('omendb.enable_aggregate', 'on', true);
-  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || digest LOOP
-    plan := plan || line || E'\n';
-  END LOOP;
+  IF parallel THEN
+    PERFORM force_parallel_totals();
+  END IF;
+  plan := plan_of(digest);
   EXECUTE digest INTO got;
-  RETURN CASE WHEN plan !~ 'Omendb Aggregate' THEN E'another plan:\n' || plan
+  PERFORM set_config('max_parallel_workers_per_gather', workers, true);
+  RETURN CASE WHEN plan !~ CASE WHEN parallel THEN 'Parallel Custom Scan \(Omendb Aggregate\)' ELSE 'Omendb Aggregate' END THEN E'another plan:\n' || plan
     WHEN ordered AND plan ~ '\mSort\M' THEN 'sorted'
     WHEN got IS DISTINCT FROM expected THEN format('DIFFERENT: %s rows instead of %s', got.count, expected.count)
     ELSE format('same, %s rows', expected.count) END;

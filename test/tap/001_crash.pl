@@ -4,9 +4,10 @@
 #
 # The rounds go to three clusters, each with other settings of what matters here.  In each of them two tables are under
 # load: one with random keys, whose leaves split, empty and are unlinked all over; and a queue that grows on the right
-# and is eaten from the left, whose pages are unlinked and recycled.  The process that kills itself is on a tour of its
-# own (see TestPoints.pm), and a further one writes down what the server has acknowledged.  Whether inserts wait for others
-# is another choice of each round: a crash may come while they are merged into an index.
+# and is eaten from the left, whose pages are unlinked and recycled.  Leaves of both go into segments and come back; what
+# a crash leaves there that nothing leads to, VACUUM frees.  The process that kills itself is on a tour of its own (see
+# TestPoints.pm), and a further one writes down what the server has acknowledged.  Whether inserts wait for others is
+# another choice of each round: a crash may come while they are merged into an index.
 use strict;
 use warnings;
 use FindBin;
@@ -66,7 +67,8 @@ DELETE FROM queue WHERE id IN (SELECT id FROM queue ORDER BY id LIMIT 60 FOR UPD
 END
     1 => 'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) queue;',
     1 => 'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) scattered;',
-    1 => 'CHECKPOINT;');
+    1 => 'CHECKPOINT;',
+    movers(scattered_k => 1000000000, @{ pick([ scattered_wide => 100 ], [ queue_id => 20000 ]) }));
 
 my %hits;
 my $rounds = 0;
@@ -200,6 +202,9 @@ INSERT INTO scattered (k, a, b) SELECT (random() * 1e9)::int8, random() * 100, r
 INSERT INTO queue (a) SELECT n FROM generate_series(1, 100) AS n;
 INSERT INTO tour SELECT (random() * 1e9)::int8, random() * 10 FROM generate_series(1, 50);
 VACUUM (INDEX_CLEANUP ON) scattered, queue, journal, tour;
+END
+    no_unused_segments($node, $name, '^(scattered|queue|tour)$');
+    $node->safe_psql('postgres', <<'END');
 -- They neither grow for ever nor dry up.
 DELETE FROM scattered WHERE id < (SELECT max(id) - 3000 FROM scattered);
 DELETE FROM queue WHERE id < (SELECT max(id) - 2000 FROM queue);
@@ -236,7 +241,7 @@ INSERT INTO scattered (k, a, b) SELECT (random() * 1e9)::int8, random() * 100, r
 INSERT INTO queue (a) SELECT n FROM generate_series(1, 1000) AS n;
 CREATE INDEX scattered_id ON scattered USING omendb (id);
 CREATE INDEX scattered_k ON scattered USING omendb (k) WITH (fillfactor = 70);
-CREATE INDEX scattered_wide ON scattered USING omendb (a, b, k, id) INCLUDE (b, k);
+CREATE INDEX scattered_wide ON scattered USING omendb (a, b, k, id) INCLUDE (b, k) WITH (cold_compression = zstd);
 CREATE INDEX queue_id ON queue USING omendb (id);
 CREATE INDEX queue_t ON queue USING omendb (t, a);
 CREATE INDEX journal_id ON journal USING omendb (id);
@@ -245,8 +250,9 @@ END
     @points = test_points($node);
 }
 
-# The rounds, in any order: each point once, in one of the clusters, twice if entries that waited pass it, and surprises in
-# all of them; as often as OMENDB_SOAK says, the points in the next cluster each time.
+# The rounds, in any order: each point once, in one of the clusters, twice if entries that waited pass it, or leaves on
+# their way into segments and back, and surprises in all of them; as often as OMENDB_SOAK says, the points in the next
+# cluster each time.
 my @plan;
 my $deal = int(rand(@clusters));
 foreach my $turn (1 .. $soak)
@@ -254,6 +260,8 @@ foreach my $turn (1 .. $soak)
     push @plan, map { [ $clusters[ $deal++ % @clusters ], order($_, 'kill', 1, 1, 2, 3, 5, 8) ] } @points;
     push @plan, map { [ $clusters[ $deal++ % @clusters ], order($_, 'kill', 1, 2, 3, 5, 8), 0 ] }
       grep { /^(batch|split|downlink|root|share|page-extended)/ } @points;
+    push @plan, map { [ $clusters[ $deal++ % @clusters ], order($_, 'kill', 1, 2, 3, 5, 8, 13) ] }
+      grep { /^(segment|leaf-frozen|cold|leaves-redirected|leaf-thawed)/ } @points;
     $deal++ if @points % @clusters == 0;
     foreach my $cluster (@clusters)
     {
@@ -271,6 +279,7 @@ foreach my $cluster (@clusters)
 SELECT (SELECT count(*) FROM queue), (SELECT last_value FROM queue_id_seq), pg_relation_size('queue_t') / 8192
 END
     note("$cluster->{name}: $rows rows in the queue, $passed went through it, $pages pages");
+    note("$cluster->{name}: " . leaves_moved($node));
     no_crash($node, $cluster->{name},
         qr/PANIC|TRAP:|was terminated by signal (?!9\b)|corrupted page|does not agree|inconsistent page|leak/);
     $node->stop;

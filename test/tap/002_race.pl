@@ -5,6 +5,8 @@
 #   OMENDB_RACE_SECONDS=N    how long a mix takes (default 18, times OMENDB_SOAK)
 #   OMENDB_RACE_MIXES=A,B    only these mixes
 #
+# Meanwhile one more session moves leaves into segments and back, without end.
+#
 # A mix runs on 2, 8 and 32 clients, a third of its time each.  It needs the test build.
 use strict;
 use warnings;
@@ -195,6 +197,40 @@ COMMIT;
 END
 );
 
+my $held = <<'END';
+CREATE FUNCTION must_be_equal(a int8, b int8) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF a IS DISTINCT FROM b THEN RAISE EXCEPTION 'WRONG ANSWER: % rows, then % in one snapshot', a, b; END IF;
+END $$;
+
+CREATE FUNCTION all_between(low int8, high int8) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM force_scan('seq');
+  RETURN (SELECT coalesce(string_agg(k::text, ' ' ORDER BY k), '') FROM t WHERE k BETWEEN low AND high);
+END $$;
+CREATE FUNCTION declare_held(low int8, high int8) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM force_scan('index');
+  EXECUTE format('DECLARE held SCROLL CURSOR WITH HOLD FOR SELECT k FROM t WHERE k BETWEEN %s AND %s ORDER BY k',
+                 low, high);
+END $$;
+CREATE FUNCTION must_hold(expected text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  held refcursor := 'held';
+  r int8;
+  seen text := '';
+BEGIN
+  MOVE ABSOLUTE 0 FROM held;
+  LOOP
+    FETCH held INTO r;
+    EXIT WHEN NOT FOUND;
+    seen := seen || ' ' || r;
+  END LOOP;
+  IF substr(seen, 2) <> expected THEN
+    RAISE EXCEPTION 'WRONG ANSWER: % by a cursor WITH HOLD instead of %', seen, expected;
+  END IF;
+END $$;
+END
 my @cursors = (
     15 => <<"END",
 \\set k random(0, 900000)
@@ -259,11 +295,20 @@ END
 
 # A table that is all-visible most of the time, and changes now and then: rows come, go, move, or never come to be.
 my $calm = <<'END';
-CREATE TABLE calm (id int4, k int4, worth int8) WITH (fillfactor = 90);
+CREATE TABLE calm (id int4, k int4, worth int8, weight float8 GENERATED ALWAYS AS (worth) STORED) WITH (fillfactor = 90);
 INSERT INTO calm SELECT n, n % 5000, 0 FROM generate_series(1, 10000) AS n;
-CREATE INDEX calm_k ON calm USING omendb (k) INCLUDE (worth);
+CREATE INDEX calm_k ON calm USING omendb (k) INCLUDE (worth, weight);
 CREATE INDEX calm_id ON calm USING omendb (id);
 VACUUM ANALYZE calm;
+END
+# By several processes.
+my $together = <<'END';
+SET LOCAL max_parallel_workers_per_gather = 2;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+SET LOCAL min_parallel_index_scan_size = 0;
+SET LOCAL cpu_operator_cost = 0.1;
 END
 my @totals = (
     map({
@@ -272,11 +317,12 @@ my @totals = (
 $_->[1]
 SELECT must_be_same_totals(format('SELECT count(*), sum(k), sum(worth), min(worth), max(worth) FROM calm WHERE k >= %s',
   :k::int8 - 2000));
+SELECT must_be_same_totals(format('SELECT count(*), sum(weight), avg(weight) FROM calm WHERE k >= %s', :k::int8 - 2000));
 SELECT must_be_same_totals(format('SELECT k, count(*), sum(worth) FROM calm WHERE k BETWEEN %s AND %s GROUP BY k', :k::int8,
   :k::int8 + 1000));
 COMMIT;
 END
-    } [ 10, $repeatable ], [ 3, $serializable ]),
+    } [ 10, $repeatable ], [ 3, $serializable ], [ 3, "$repeatable\n$together" ]),
     # Those of one statement see one snapshot.
     10 => "SELECT must_be_worth_nothing();",
     4 => <<'END',
@@ -411,6 +457,9 @@ END
     5 => "$serializable SELECT must_keep_promises(); COMMIT;",
     5 => "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY; SELECT must_keep_promises(); COMMIT;");
 
+# What is moved to and fro in the tables that the mixes share.
+my @movers = (t_k => 1000000, t_ak => 10, t_id => 10000);
+
 # The hot index is the sessions' own, or theirs together; built anew when that pays, or at once.
 my $shared = "shared_preload_libraries = 'omendb'\n";
 my @mixes = (
@@ -419,49 +468,52 @@ my @mixes = (
         entries => 8,
         delta => 2,
         conf => $shared . "omendb.test_rebuild_misses = 1\n",
-        scripts => [ @scatter, @compare_ranges, @move_tokens ]
+        scripts => [ @scatter, @compare_ranges, @move_tokens ],
+        movers => [ @movers, token_id => 1000, token_k => 10000000, token_kw => 10000000 ]
     },
-    { name => 'queue', entries => 16, delta => 4, conf => "omendb.test_rebuild_misses = 1\n", scripts => \@queue },
+    {
+        name => 'queue',
+        entries => 16,
+        delta => 4,
+        conf => "omendb.test_rebuild_misses = 1\n",
+        scripts => \@queue,
+        movers => [ t_id => 10000, token_k => 1000010000, token_id => 1000 ]
+    },
     {
         name => 'cursors',
         entries => 4,
         delta => 1,
         conf => $shared,
-        setup => <<'END',
-CREATE FUNCTION must_be_equal(a int8, b int8) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-  IF a IS DISTINCT FROM b THEN RAISE EXCEPTION 'WRONG ANSWER: % rows, then % in one snapshot', a, b; END IF;
-END $$;
-
-CREATE FUNCTION all_between(low int8, high int8) RETURNS text LANGUAGE plpgsql AS $$
-BEGIN
-  PERFORM force_scan('seq');
-  RETURN (SELECT coalesce(string_agg(k::text, ' ' ORDER BY k), '') FROM t WHERE k BETWEEN low AND high);
-END $$;
-CREATE FUNCTION declare_held(low int8, high int8) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-  PERFORM force_scan('index');
-  EXECUTE format('DECLARE held SCROLL CURSOR WITH HOLD FOR SELECT k FROM t WHERE k BETWEEN %s AND %s ORDER BY k',
-                 low, high);
-END $$;
-CREATE FUNCTION must_hold(expected text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-  held refcursor := 'held';
-  r int8;
-  seen text := '';
-BEGIN
-  MOVE ABSOLUTE 0 FROM held;
-  LOOP
-    FETCH held INTO r;
-    EXIT WHEN NOT FOUND;
-    seen := seen || ' ' || r;
-  END LOOP;
-  IF substr(seen, 2) <> expected THEN
-    RAISE EXCEPTION 'WRONG ANSWER: % by a cursor WITH HOLD instead of %', seen, expected;
-  END IF;
-END $$;
+        setup => $held,
+        scripts => [ @scatter, @cursors ],
+        movers => \@movers
+    },
+    # Few write, and most of it is cold.
+    {
+        name => 'cold',
+        entries => 8,
+        delta => 2,
+        leaves => 12,
+        conf => $shared . "omendb.test_rebuild_misses = 3\nomendb.cold_cache_size = 1MB\n",
+        setup => $held,
+        scripts => [
+            3 => 'INSERT INTO t (k, a) SELECT (random() * 1e6)::int8, random() * 10 FROM generate_series(1, 5);',
+            @scatter[ 6 .. 7 ],
+            1 => <<'END',
+\set k random(0, 1000000)
+UPDATE t SET k = k + 1 WHERE k BETWEEN :k AND :k + 2000;
 END
-        scripts => [ @scatter, @cursors ]
+            1 => <<'END',
+\set k random(0, 1000000)
+DELETE FROM t WHERE id IN (SELECT id FROM t WHERE k BETWEEN :k AND :k + 3000 FOR UPDATE SKIP LOCKED);
+END
+            @compare_ranges,
+            @cursors,
+            @move_tokens[ 2 .. 5 ],
+            # Few of the tokens.
+            1 => $move_tokens[1]
+        ],
+        movers => [ @movers, token_id => 1000, token_k => 10000000 ]
     },
     {
         name => 'definitions',
@@ -470,6 +522,7 @@ END
         conf => $shared . "omendb.test_rebuild_misses = 1\n",
         setup => 'CREATE TABLE scratch (k int4); CREATE INDEX scratch_k ON scratch USING omendb (k);',
         scripts => [ @scatter, @compare_ranges, @move_tokens ],
+        movers => [ @movers, t_x => 1000000, t_y => 1000000, token_k => 10000000, scratch_k => 1000 ],
         alone => \@definitions
     },
     {
@@ -484,13 +537,17 @@ DECLARE
   total numeric;
 BEGIN
   PERFORM force_scan('only'), set_config('omendb.enable_aggregate', 'on', true);
+  IF random() < 0.3 THEN
+    PERFORM force_parallel_totals();
+  END IF;
   EXECUTE 'SELECT count(*), sum(worth) FROM calm WHERE k >= 0' INTO n, total;
   IF n <> 10000 OR total <> 0 THEN
     RAISE EXCEPTION 'WRONG ANSWER: % rows worth %', n, total;
   END IF;
 END $$;
 END
-        scripts => \@totals
+        scripts => \@totals,
+        movers => [ calm_k => 5000, calm_id => 30000 ]
     },
     {
         name => 'serializable',
@@ -498,7 +555,8 @@ END
         delta => 4,
         setup => $promises,
         conf => "enable_seqscan = off\n",
-        scripts => \@promises
+        scripts => \@promises,
+        movers => [ pair_id => 200, booking_place => 20, receipt_batch => 1000, report_batch => 1000 ]
     });
 
 my %chosen = map { $_ => 1 } split /,/, $ENV{OMENDB_RACE_MIXES} || join ',', map { $_->{name} } @mixes;
@@ -520,6 +578,7 @@ autovacuum_vacuum_threshold = 20
 autovacuum_vacuum_insert_threshold = 200
 omendb.test_page_entries = $mix->{entries}
 omendb.test_delta_entries = $mix->{delta}
+omendb.test_segment_leaves = @{[ $mix->{leaves} || pick(6, 40, 1024) ]}
 END
     # Known only to the test build.
     like($node->safe_psql('postgres', "LOAD 'omendb'; SHOW omendb.test_points"), qr/split-written/, "$name: test build");
@@ -533,6 +592,7 @@ END
         # DDL comes from one session: two at a time would mostly wait for each other.
         my $alone =
           $mix->{alone} ? start_load($node, %common, clients => 1, scripts => [ @{ $mix->{alone} } ]) : undef;
+        my $movers = start_load($node, %common, clients => 1, scripts => [ movers(@{ $mix->{movers} }) ]);
         my $load = start_load($node, %common, clients => $clients / 2, scripts => [ @{ $mix->{scripts} } ]);
         # With entries that wait for others, and come many at once.
         my $waiting = start_load(
@@ -543,10 +603,13 @@ END
         count_load(\%sum, finish_load($load, "$name: $clients clients, half of them"));
         count_load(\%sum, finish_load($waiting, "$name: $clients clients, those whose inserts wait"));
         count_load(\%sum, finish_load($alone, "$name: DDL beside $clients clients")) if $alone;
+        count_load(\%sum, finish_load($movers, "$name: leaves that move beside $clients clients"));
         check_all($node, "$name: after $clients clients");
     }
 
+    # Nobody has anything open any more.
     $node->safe_psql('postgres', 'VACUUM');
+    no_unused_segments($node, "$name: after VACUUM", '.');
     check_all($node, "$name: after VACUUM");
     foreach my $table (qw(t token))
     {
@@ -575,10 +638,12 @@ END
     one_answer($node, 'SELECT k FROM t WHERE k BETWEEN 100 AND 4000', "$name: some rows");
 
     no_crash($node, $name);
+    my $moved = leaves_moved($node);
+    like($moved, qr/^[1-9]\d* leaves offloaded/, "$name: leaves were moved");
     $node->stop;
     summary("$name: $seconds s, $sum{transactions} transactions, $sum{serialization} serialization failures, "
           . "$sum{deadlock} deadlocks, $sum{retries} retries, $sum{checked} transactions compared, "
-          . "$sum{errors} errors");
+          . "$sum{errors} errors, $moved");
     return;
 }
 

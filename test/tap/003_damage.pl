@@ -30,20 +30,6 @@ use constant { KEYS => 8, VALUES => 16 };
 
 # ---- Reading and changing pages ----
 
-my @crc_table = map {
-    my $c = $_;
-    $c = $c & 1 ? ($c >> 1) ^ 0x82F63B78 : $c >> 1 for 1 .. 8;
-    $c;
-} 0 .. 255;
-
-sub crc32c
-{
-    my ($bytes) = @_;
-    my $crc = 0xFFFFFFFF;
-    $crc = $crc_table[ ($crc ^ $_) & 0xFF ] ^ ($crc >> 8) foreach unpack 'C*', $bytes;
-    return $crc ^ 0xFFFFFFFF;
-}
-
 # The fields of a page. `node` tells whether it holds one.
 sub parse
 {
@@ -125,7 +111,7 @@ sub regions
     if ($f->{flags} & META)
     {
         $fields->('body', HEADER, map { ($_ => 4) } 'magic', 'version', 'key columns', 'value columns',
-            'deleted pages', 'reserved');
+            'deleted pages', 'segments');
     }
     elsif ($f->{flags} & DELETED) { $fields->('body', HEADER, 'xid', 8) }
     elsif ($f->{node})
@@ -277,7 +263,7 @@ damage('small', 'nothing', 'intact', sub { return {} });
 
 # What comes of a page that PostgreSQL itself refuses to read.
 my $by_postgres = qr/XX00[12]/;
-my $unknown_version = qr/has format version \d+; version 1 is known|its format version is not known/;
+my $unknown_version = qr/has format version \d+; version 2 is known|its format version is not known/;
 
 my @deep_kinds = ('meta', 'root', 'inner', 'inner with delta', 'leaf with delta', 'leaf', 'incomplete split', 'deleted',
     'never written');
@@ -377,7 +363,7 @@ sub damage_whole_pages
         sub {
             my ($pages, $kinds) = @_;
             my $block = pick(@{ $kinds->{$kind} });
-            set_sealed($pages, $block, SPECIAL + 20, chr 2);
+            set_sealed($pages, $block, SPECIAL + 20, chr 3);
             return { block => $block, message => $unknown_version };
         });
     foreach my $partner (grep { $_ ne 'never written' && ($_ ne $kind || @{ $kinds->{$_} } > 1) } @deep_kinds)
@@ -525,7 +511,7 @@ sub damage_fields
         'noticed',
         sub {
             my ($pages) = @_;
-            set_sealed($pages, 0, HEADER + 4, pack 'L', 2);
+            set_sealed($pages, 0, HEADER + 4, pack 'L', 3);
             return { block => 0, message => $unknown_version };
         });
     damage(

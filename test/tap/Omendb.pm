@@ -18,8 +18,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw($soak $seed new_node prepare kill_server start_load finish_load check_all no_crash one_answer
-  scripted pick start_psql finish_psql wait_until_restarted log_size log_since summary writers build_module);
+our @EXPORT = qw($soak $seed crc32c new_node prepare kill_server start_load finish_load check_all no_crash one_answer
+  scripted pick start_psql finish_psql wait_until_restarted log_size log_since summary writers build_module
+  movers leaves_moved no_unused_segments);
 
 our $soak = $ENV{OMENDB_SOAK} || 1;
 our $seed = defined $ENV{OMENDB_SEED} ? $ENV{OMENDB_SEED} : int(rand(2**31));
@@ -83,14 +84,41 @@ BEGIN
   END IF;
 END $$;
 
+-- What movers() call: offloads leaves, or recalls them if nothing is said.  The index may just be made, or gone, or its
+-- table be locked.
+CREATE UNLOGGED TABLE moved (offloaded int8, recalled int8);
+CREATE FUNCTION move_leaves(index text, before text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO moved (offloaded) VALUES (omendb_offload(to_regclass(index), before));
+EXCEPTION WHEN undefined_table OR undefined_object OR object_not_in_prerequisite_state OR lock_not_available OR
+  internal_error
+THEN
+  IF SQLSTATE = 'XX000' AND SQLERRM !~ 'could not open relation' THEN RAISE; END IF;
+END $$;
+CREATE FUNCTION move_leaves(index text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO moved (recalled) VALUES (omendb_recall(to_regclass(index)));
+EXCEPTION WHEN undefined_table OR undefined_object OR object_not_in_prerequisite_state OR lock_not_available OR
+  internal_error
+THEN
+  IF SQLSTATE = 'XX000' AND SQLERRM !~ 'could not open relation' THEN RAISE; END IF;
+END $$;
+
+-- Those of omendb, but for what a failed CREATE INDEX CONCURRENTLY left.
+CREATE FUNCTION indexes() RETURNS SETOF regclass LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN QUERY SELECT c.oid::regclass
+               FROM pg_class c JOIN pg_am a ON a.oid = c.relam JOIN pg_index i ON i.indexrelid = c.oid
+               WHERE a.amname = 'omendb' AND c.relkind = 'i' AND i.indisvalid ORDER BY c.oid;
+END $$;
+
 -- omendb_check of every index, against its table.  Returns how many there are.
 CREATE FUNCTION check_all() RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
   index regclass;
   n int := 0;
 BEGIN
-  FOR index IN SELECT c.oid FROM pg_class c JOIN pg_am a ON a.oid = c.relam JOIN pg_index i ON i.indexrelid = c.oid
-               WHERE a.amname = 'omendb' AND c.relkind = 'i' AND i.indisvalid ORDER BY c.oid
+  FOR index IN SELECT * FROM indexes()
   LOOP
     PERFORM omendb_check(index, true);
     n := n + 1;
@@ -99,6 +127,57 @@ BEGIN
 END $$;
 END
     return;
+}
+
+# The cold tier
+# -------------
+
+# Weighted scripts for start_load that offload leaves of indexes, up to any place or those that have not changed, and now
+# and then recall them, all that there are.  Pairs of an index and the greatest value of its first column, which is a
+# number; the least is 0.
+sub movers
+{
+    my @scripts;
+    while (my ($index, $most) = splice @_, 0, 2)
+    {
+        push @scripts, 2 => <<"END";
+\\set what random(1, 40)
+\\set k random(0, $most)
+\\if :what = 1
+SELECT move_leaves('$index');
+\\elif :what <= 20
+SELECT move_leaves('$index', NULL);
+\\else
+SELECT move_leaves('$index', (:k)::text);
+\\endif
+END
+    }
+    return @scripts;
+}
+
+# How many leaves they have moved, both ways, and how many were looked for in a segment meanwhile (unknown without the
+# hot index in shared memory).
+sub leaves_moved
+{
+    my ($node) = @_;
+    return $node->safe_psql('postgres', <<'END');
+SELECT coalesce(sum(offloaded), 0) || ' leaves offloaded, ' || coalesce(sum(recalled), 0) || ' recalled, '
+  || (SELECT sum(cold_hits + cold_reads) FROM indexes(), omendb_stat_index(indexes)) || ' looked at there'
+FROM moved
+END
+}
+
+# After VACUUM, and with nobody about: no segment is left behind that has no leaf in use.
+sub no_unused_segments
+{
+    my ($node, $name, $tables) = @_;
+    my $unused = $node->safe_psql('postgres', <<"END");
+SELECT format('%s: %s segments, %s pages, %s cold leaves', index, segments, segment_pages, cold_leaves)
+FROM indexes() AS index, omendb_stat_index(index) AS s
+WHERE (SELECT indrelid FROM pg_index WHERE indexrelid = index)::regclass::text ~ '$tables'
+  AND (segments > cold_leaves OR (cold_leaves = 0) <> (segment_pages = 0))
+END
+    return is($unused, '', "$name: no segment without leaves");
 }
 
 # Builds a library of test/modules, in a directory of its own, and returns the library's name.
@@ -170,6 +249,21 @@ sub pick
     return $_[ int(rand(@_)) ];
 }
 
+# The checksum of PostgreSQL, and of our pages.
+my @crc_table = map {
+    my $c = $_;
+    $c = $c & 1 ? ($c >> 1) ^ 0x82F63B78 : $c >> 1 for 1 .. 8;
+    $c;
+} 0 .. 255;
+
+sub crc32c
+{
+    my ($bytes) = @_;
+    my $crc = 0xFFFFFFFF;
+    $crc = $crc_table[ ($crc ^ $_) & 0xFF ] ^ ($crc >> 8) foreach unpack 'C*', $bytes;
+    return $crc ^ 0xFFFFFFFF;
+}
+
 # Kills the postmaster and every process of it, none of which gets to clean up.
 sub kill_server
 {
@@ -219,8 +313,8 @@ sub scripted
     return $file;
 }
 
-# Weighted scripts for start_load that change a table t (id, k, a) all over: keys come, move and go, and VACUUM with these
-# options follows them.
+# Weighted scripts for start_load that change a table t (id, k, a) all over: keys come, move and go, VACUUM with these
+# options follows them, and leaves of the index t_k go into segments.
 sub writers
 {
     my ($vacuum) = @_;
@@ -234,7 +328,8 @@ END
 \set k random(0, 1000000)
 DELETE FROM t WHERE id IN (SELECT id FROM t WHERE k BETWEEN :k AND :k + 20000 FOR UPDATE SKIP LOCKED);
 END
-        1 => "VACUUM ($vacuum) t;");
+        1 => "VACUUM ($vacuum) t;",
+        movers(t_k => 1000000));
 }
 
 # Starts pgbench in the background: `clients`, `seconds`, perhaps a `rate` of transactions a second and a

@@ -28,10 +28,15 @@ sub order
     return "$point=$action:" . pick(@times);
 }
 
-# Settings that make pages and deltas small, the hot index built again after few lookups, and inserts wait, at random.
+# Settings that make pages, deltas and segments small, the hot index built again after few lookups, and inserts wait, at
+# random.
 sub small_pages
 {
-    return { %{ page_sizes(pick(4, 5, 8, 16, 60, 300), pick(1, 2, 3, 8, 64)) }, %{ waiting() } };
+    return {
+        %{ page_sizes(pick(4, 5, 8, 16, 60, 300), pick(1, 2, 3, 8, 64)) },
+        %{ waiting() },
+        'omendb.test_segment_leaves' => pick(4, 6, 30, 1024)
+    };
 }
 
 # Settings by which all inserts wait for others, or as few as in the ordinary build; and not for too many.
@@ -59,12 +64,22 @@ CREATE TABLE tour (k int8, a int4) WITH (autovacuum_enabled = off, parallel_work
 CREATE INDEX tour_k ON tour USING omendb (k);
 CREATE TABLE unfinished (k int8) WITH (autovacuum_enabled = off);
 CREATE INDEX unfinished_k ON unfinished USING omendb (k);
+-- Those who see what was deleted before: VACUUM would leave it.  Not for ever, as a prepared transaction stays.
+CREATE FUNCTION wait_for_others() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  FOR i IN 1 .. 200 LOOP
+    EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity
+                          WHERE backend_xmin IS NOT NULL AND xact_start < now() AND pid <> pg_backend_pid());
+    PERFORM pg_sleep(0.005), pg_stat_clear_snapshot();
+  END LOOP;
+END $$;
 END
     return;
 }
 
 # `turns` times a list of statements that passes every point, each at least once: the table and its indexes are filled,
-# thinned out, emptied, recycled, filled again and rebuilt.  An `order`, a value of omendb.test_point, is given in front
+# leaves go into segments, are written to and come back, all is thinned out, emptied, recycled, filled again and rebuilt.
+# An `order`, a value of omendb.test_point, is given in front
 # of one of the first list's statements.
 #
 # `settings` are the sizes of pages.  By default they are such that no point is passed by: with a delta as large as a
@@ -82,24 +97,47 @@ sub tour
     my (%options) = @_;
     my ($order, $turns) = ($options{order}, $options{turns} || 1);
     my $workers = defined $order && $order =~ /^part-handed-over=/ ? 2 : pick(0, 2);
+    my $kind = $options{kind} || pick('LOGGED', 'LOGGED', 'LOGGED', 'UNLOGGED');
+    # (Where an error kept an index from being made, there is none.)
+    my $offload = sub { return "SELECT omendb_offload(to_regclass('$_[0]'), '$_[1]')" };
+    # Of those that are not in the WAL nobody can tell which have changed.
+    my $offload_unchanged = "SELECT omendb_offload('tour_k')" . ($kind eq 'LOGGED' ? '' : " WHERE false");
     my @statements = (
         "SET max_parallel_maintenance_workers = $workers",
         'DROP INDEX IF EXISTS tour_ak, tour_later',
         'TRUNCATE tour',
         'INSERT INTO tour SELECT (random() * 1e9)::int8, random() * 10 FROM generate_series(1, 200)',
-        'CREATE INDEX tour_ak ON tour USING omendb (a, k DESC) INCLUDE (k)',
+        # (An error that is caught may have undone the DROP INDEX.)
+        'CREATE INDEX IF NOT EXISTS tour_ak ON tour USING omendb (a, k DESC) INCLUDE (k)',
         'INSERT INTO tour SELECT (random() * 1e9)::int8, random() * 10 FROM generate_series(1, 100)',
-        'CREATE INDEX CONCURRENTLY tour_later ON tour USING omendb (k, a)',
+        'CREATE INDEX CONCURRENTLY IF NOT EXISTS tour_later ON tour USING omendb (k, a)',
+        $offload->('tour_k', 600000000),
+        $offload->('tour_ak', 7),
         'SELECT count(k) FROM tour WHERE a = 5 AND k > 300000000',
+        'SELECT count(k) FROM tour WHERE k < 500000000',
+        # More than half of the segment's leaves; what is left goes to the next one.
+        'INSERT INTO tour SELECT (random() * 5e8)::int8, random() * 10 FROM generate_series(1, 80)',
+        'SELECT k FROM tour WHERE k BETWEEN 400000000 AND 700000000 ORDER BY k DESC LIMIT 70',
+        $offload->('tour_k', 800000000),
         'UPDATE tour SET k = (random() * 1e9)::int8 WHERE a = 3',
         'DELETE FROM tour WHERE a < 5',
+        'SELECT wait_for_others()',
         'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) tour',
         'SELECT k FROM tour WHERE k BETWEEN 0 AND 500000000 ORDER BY k DESC LIMIT 3',
+        $offload_unchanged,
+        $offload_unchanged,
+        "SELECT omendb_recall(to_regclass('tour_ak'))",
+        $offload->('tour_ak', pick(2, 8, 10)),
         'DELETE FROM tour',
+        'SELECT wait_for_others()',
         'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) tour',
         'SELECT txid_current()',
+        'SELECT wait_for_others()',
         'VACUUM (INDEX_CLEANUP ON, TRUNCATE OFF) tour',
         'INSERT INTO tour SELECT (random() * 1e9)::int8, random() * 10 FROM generate_series(1, 100)',
+        $offload->('tour_k', 900000000),
+        'SELECT count(*) FROM tour WHERE k > 100000000',
+        pick("SELECT omendb_recall('tour_k')", 'REINDEX INDEX tour_k'),
         'REINDEX INDEX tour_k',
         # Under wal_level = minimal nothing of it is in the WAL, but perhaps the pages at the end.
         'SET wal_skip_threshold = ' . pick(0, 1000000),
@@ -129,7 +167,7 @@ END
     {
         foreach (@statements)
         {
-            next if /^(VACUUM|BEGIN|SET|SELECT txid|CREATE INDEX CONCURRENTLY)/;
+            next if /^(VACUUM|BEGIN|SET|SELECT (txid|wait)|CREATE INDEX CONCURRENTLY)/;
             s/^SELECT/PERFORM/;
             my $read = pick('', 'PERFORM count(*) FROM tour WHERE k = 1;');
             $_ = <<"END";
@@ -151,7 +189,6 @@ END
     # Only entries that come one by one are seen there.
     $settings->{'omendb.test_first_inserts'} = 16
       if defined $options{order} && $options{order} =~ /^(insert-locked|delta-merged)=/;
-    my $kind = $options{kind} || pick('LOGGED', 'LOGGED', 'LOGGED', 'UNLOGGED');
     my @tables =
       $kind eq 'TEMP'
       ? (

@@ -35,6 +35,7 @@ class AggregateTest : public SeededTest {
     for (int c = 0; c < entries.value_columns; c++) {
       SCOPED_TRACE(::testing::Message() << "column " << c);
       for (const unsigned wanted : {kWantAll, unsigned{kWantSum}, unsigned{kWantBounds}, 0u}) {
+        if (entries.is_bytes(c) && wanted != 0) continue;  // there is nothing to add up
         Totals expected;
         std::vector<std::pair<uint32_t, uint32_t>> parts;
         for (int p = 0; p < 3; p++) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/stored_fences.h"
 #include "unit/distributions.h"
 #include "unit/key_oracle.h"
 #include "unit/random_node.h"
@@ -49,21 +50,22 @@ class FenceKeyTest : public SeededTest {
       const int column = static_cast<int>(random_.Below(static_cast<uint64_t>(schema.key_columns)));
       key.cls[column] = kValue;
       key.ordinal[column] = extreme;
+      if (schema.is_bytes(column))
+        key.ordinal[column] = schema.values->Add(extreme == 0 ? std::string(schema.OrderOf(column).tail, '\0')
+                                                              : std::string(schema.LongestValue(), '\xFF'));
       entries.push_back(key);
     }
-    std::sort(entries.begin(), entries.end(),
-              [&](const Key& a, const Key& b) { return Less(a, b, schema.key_columns); });
+    std::sort(entries.begin(), entries.end(), [&](const Key& a, const Key& b) { return Less(a, b, schema.shape()); });
     entries.erase(std::unique(entries.begin(), entries.end(),
-                              [&](const Key& a, const Key& b) { return CompareKeys(a, b, schema.key_columns) == 0; }),
+                              [&](const Key& a, const Key& b) { return CompareKeys(a, b, schema.shape()) == 0; }),
                   entries.end());
     const bool shortest = random_.OneIn(2);
     Key fence{};
     SetMinusInfinity(&fence, schema.key_columns);
     fences.push_back(fence);
     for (size_t i = 1; i < entries.size(); i++) {
-      fence = entries[i];
-      if (shortest || random_.OneIn(3)) MakeSeparator(entries[i - 1], entries[i], schema.key_columns, &fence);
-      fences.push_back(fence);
+      const bool shorter = shortest || random_.OneIn(3);
+      fences.push_back(shorter ? schema.Separator(entries[i - 1], entries[i]) : entries[i]);
     }
     return fences;
   }
@@ -80,6 +82,12 @@ class FenceKeyTest : public SeededTest {
     return Fit(schema, DrawFences(schema));
   }
 
+  // Any value of a bytes column.
+  uint64_t DrawString(const Schema& schema, int c) {
+    const uint32_t longest = static_cast<uint32_t>(schema.LongestValue() - kLongestTail);
+    return schema.values->Add(Varied(RandomStringShape(longest, random_).Draw(random_), schema.OrderOf(c), random_));
+  }
+
   // A fence, something like one, or anything: NULLs where no fence has one, beyond all fences, between two of them.
   Key DrawKey(const Level& level) {
     Key key = level.keys[random_.Below(level.keys.size())];
@@ -92,9 +100,10 @@ class FenceKeyTest : public SeededTest {
         case 1:
           key.cls[c] = kValue;
           key.ordinal[c] = random_.OneIn(2) ? random_.Next() : random_.OneIn(2) ? 0 : UINT64_MAX;
+          if (level.schema.is_bytes(c)) key.ordinal[c] = DrawString(level.schema, c);
           break;
         case 2:
-          if (key.cls[c] == kValue) key.ordinal[c] += random_.OneIn(2) ? random_.Below(3) : -random_.Below(3);
+          if (key.cls[c] == kValue) key.ordinal[c] = level.schema.NearValue(c, key.ordinal[c], random_);
           break;
         case 3: {
           const Key& other = level.keys[random_.Below(level.keys.size())];
@@ -146,7 +155,7 @@ class FenceKeyTest : public SeededTest {
 uint32_t Landing(const Level& level, const Bound& bound, Direction direction) {
   uint32_t landing = 0;
   for (uint32_t i = 0; i < level.count(); i++) {
-    const int order = PlainCompareBound(bound, level.keys[i], level.schema.key_columns);
+    const int order = PlainCompareBound(bound, level.keys[i], level.schema.shape());
     if (direction == Direction::kForward ? order >= 0 : order > 0) landing = i;
   }
   return landing;
@@ -154,7 +163,7 @@ uint32_t Landing(const Level& level, const Bound& bound, Direction direction) {
 
 uint32_t LandingByRank(const Level& level, const Bound& bound, Direction direction) {
   uint64_t rank;
-  if (!level.map.RankOf(bound, direction, &rank)) return 0;
+  if (!level.map.RankOf(bound, direction, level.schema.shape().order, &rank)) return 0;
   const auto above = std::upper_bound(level.prefixes.begin(), level.prefixes.end(), rank);
   return above == level.prefixes.begin() ? 0 : static_cast<uint32_t>(above - level.prefixes.begin() - 1);
 }
@@ -162,6 +171,7 @@ uint32_t LandingByRank(const Level& level, const Bound& bound, Direction directi
 // Whether 64 bits have room for all that the fences say.
 bool HasRoom(const Level& level) {
   const int key_columns = level.schema.key_columns;
+  if (level.schema.shape().bytes_columns != 0) return false;
   int bits = 0;
   for (int c = 0; c <= key_columns; c++) {
     uint64_t least = UINT64_MAX, greatest = 0;
@@ -187,7 +197,7 @@ bool HasRoom(const Level& level) {
 std::string Describe(const Level& level) {
   std::string out;
   for (uint32_t i = 0; i < level.count() && i < 40; i++)
-    out += ToString(level.keys[i], level.schema.key_columns) + " = " + std::to_string(level.prefixes[i]) + "\n";
+    out += ToString(level.keys[i], level.schema.shape()) + " = " + std::to_string(level.prefixes[i]) + "\n";
   return out;
 }
 
@@ -198,7 +208,7 @@ TEST_F(FenceKeyTest, PrefixesAreInTheOrderOfTheirFences) {
     ASSERT_TRUE(std::is_sorted(level.prefixes.begin(), level.prefixes.end())) << Describe(level);
     ASSERT_EQ(0u, level.prefixes[0]) << "of minus infinity";
     for (uint32_t i = 0; i < level.count(); i++)
-      ASSERT_EQ(level.map.Prefix(level.keys[i]), level.prefixes[i]) << Describe(level);
+      ASSERT_EQ(level.map.Prefix(level.keys[i], level.schema.shape().order), level.prefixes[i]) << Describe(level);
     with_ties += level.HasTies();
   }
   EXPECT_GT(with_ties, 30) << "the generator no longer reaches the case";
@@ -210,9 +220,9 @@ TEST_F(FenceKeyTest, PrefixesKeepTheOrderOfAnyKeys) {
     const Level level = DrawLevel();
     for (int pair = 0; pair < 100; pair++) {
       Key a = DrawKey(level), b = DrawKey(level);
-      if (Less(b, a, level.schema.key_columns)) std::swap(a, b);
-      ASSERT_LE(level.map.Prefix(a), level.map.Prefix(b))
-          << ToString(a, level.schema.key_columns) << " and " << ToString(b, level.schema.key_columns) << " among\n"
+      if (Less(b, a, level.schema.shape())) std::swap(a, b);
+      ASSERT_LE(level.map.Prefix(a, level.schema.shape().order), level.map.Prefix(b, level.schema.shape().order))
+          << ToString(a, level.schema.shape()) << " and " << ToString(b, level.schema.shape()) << " among\n"
           << Describe(level);
     }
   }
@@ -245,6 +255,7 @@ TEST_F(FenceKeyTest, AllDistributionsOfOneColumnHaveDistinctPrefixes) {
 TEST_F(FenceKeyTest, TidsTellFencesOfEqualColumnsApart) {
   for (int round = 0; round < 500; round++) {
     Schema schema = DrawSchema();
+    schema.bytes_columns = 0;  // the digit of one is the last
     for (ColumnSchema& column : schema.column) {
       column.domain = random_.OneIn(4) ? Domain::kTiny : Domain::kConstant;
       column.scale = 1;
@@ -272,8 +283,8 @@ TEST_F(FenceKeyTest, TheRankOfABoundIsWhereItBelongs) {
       for (const Direction direction : {Direction::kForward, Direction::kBackward}) {
         const uint32_t expected = Landing(level, bound, direction), found = LandingByRank(level, bound, direction);
         const auto say = [&] {
-          return std::string(direction == Direction::kForward ? "forward " : "backward ") + ToString(bound) +
-                 " among\n" + Describe(level);
+          return std::string(direction == Direction::kForward ? "forward " : "backward ") +
+                 ToString(bound, level.schema.shape()) + " among\n" + Describe(level);
         };
         at_first += expected == 0;
         if (expected == found) {
@@ -282,7 +293,7 @@ TEST_F(FenceKeyTest, TheRankOfABoundIsWhereItBelongs) {
         }
         // Off by fences that the prefix does not tell apart from the bound's, only.
         among_ties++;
-        const uint64_t prefix = level.map.Prefix(bound.key);
+        const uint64_t prefix = level.map.Prefix(bound.key, level.schema.shape().order);
         for (uint32_t i = std::min(expected, found) + 1; i <= std::max(expected, found); i++)
           ASSERT_EQ(prefix, level.prefixes[i]) << say();
         ASSERT_FALSE(has_room) << say();
@@ -291,6 +302,45 @@ TEST_F(FenceKeyTest, TheRankOfABoundIsWhereItBelongs) {
   }
   EXPECT_GT(exact, 15000);
   EXPECT_GT(among_ties, 30);
+  EXPECT_GT(at_first, 1000);
+}
+
+uint32_t LandingByFences(const Level& level, const std::vector<uint8_t>& block, const Bound& bound,
+                         Direction direction) {
+  uint64_t prefix;
+  EXPECT_TRUE(level.map.RankOf(bound, Direction::kForward, level.schema.shape().order, &prefix));
+  const auto above = std::upper_bound(level.prefixes.begin(), level.prefixes.end(), prefix);
+  const uint32_t position = static_cast<uint32_t>(above - level.prefixes.begin() - 1);
+  return FindStoredFence(block.data(), level.prefixes.data(), prefix, position, bound, direction, level.schema.shape());
+}
+
+TEST_F(FenceKeyTest, StoredFencesLeadEveryBoundToWhereItBelongs) {
+  int needed = 0, further = 0, at_first = 0;
+  for (int round = 0; round < 700; round++) {
+    const Level level = DrawLevel();
+    const OwnedEntries entries = MakeEntries(level.schema, level.keys, random_);
+    std::vector<uint8_t> block(StoredFencesBytes(*entries) + 1, 0xA5);
+    WriteStoredFences(*entries, block.data());
+    ASSERT_EQ(0xA5, block.back());
+    if (level.HasTies() || level.schema.is_bytes(0)) {
+      ASSERT_TRUE(level.map.needs_fences()) << Describe(level);
+    }
+    needed += level.map.needs_fences();
+    for (int query = 0; query < 30; query++) {
+      const Bound bound = DrawBound(level);
+      for (const Direction direction : {Direction::kForward, Direction::kBackward}) {
+        const uint32_t expected = Landing(level, bound, direction);
+        ASSERT_EQ(expected, LandingByFences(level, block, bound, direction))
+            << (direction == Direction::kForward ? "forward " : "backward ") << ToString(bound, level.schema.shape())
+            << " among\n"
+            << Describe(level);
+        further += expected != LandingByRank(level, bound, direction);
+        at_first += expected == 0;
+      }
+    }
+  }
+  EXPECT_GT(needed, 200) << "the generator no longer reaches the case";
+  EXPECT_GT(further, 300) << "the generator no longer reaches the case";
   EXPECT_GT(at_first, 1000);
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <utility>
 #include <vector>
@@ -27,7 +28,8 @@ class NodeTest : public SeededTest {
                                           : static_cast<uint32_t>(random_.Below(random_.OneIn(10) ? 3000 : 400));
       const RandomNode random_node = MakeRandomNode(RandomSchema(random_), n, random_);
       SCOPED_TRACE(::testing::Message() << "round " << round << ": " << random_node.keys.size() << " entries, "
-                                        << random_node.schema.key_columns << " key columns"
+                                        << random_node.schema.key_columns << " key columns, bytes columns "
+                                        << random_node.schema.bytes_columns
                                         << (random_node.schema.inner ? ", inner" : ""));
       body(random_node);
       if (HasFatalFailure()) return;
@@ -41,7 +43,7 @@ class NodeTest : public SeededTest {
       key = n.keys[random_.Below(n.keys.size())];
       if (random_.OneIn(3)) {
         const size_t c = random_.Below(static_cast<uint64_t>(n.schema.key_columns));
-        if (key.cls[c] == kValue) key.ordinal[c] += random_.Below(3) - 1;
+        if (key.cls[c] == kValue) key.ordinal[c] = n.schema.NearValue(static_cast<int>(c), key.ordinal[c], random_);
       }
       if (random_.OneIn(3)) key.tid += random_.Below(3) - (key.tid > 0);
     } else if (random_.OneIn(2)) {
@@ -54,14 +56,14 @@ class NodeTest : public SeededTest {
 
   static uint32_t NaiveLowerBound(const RandomNode& n, const Bound& bound) {
     uint32_t i = 0;
-    while (i < n.keys.size() && IsBelow(n.keys[i], bound)) i++;
+    while (i < n.keys.size() && IsBelow(n.keys[i], bound, n.schema.shape())) i++;
     return i;
   }
 };
 
 TEST_F(NodeTest, ImagesAreValidAndSayWhatWentIn) {
   ForEachNode(400, [&](const RandomNode& n) {
-    ASSERT_TRUE(Node::IsValid(n.image.bytes(), n.image.size(), n.schema.key_columns, n.schema.value_columns));
+    ASSERT_TRUE(Node::IsValid(n.image.bytes(), n.image.size(), n.schema.shape()));
     const Node node = n.node();
     ASSERT_EQ(n.keys.size(), node.count());
     ASSERT_EQ(n.image.size(), node.header().size);
@@ -70,11 +72,11 @@ TEST_F(NodeTest, ImagesAreValidAndSayWhatWentIn) {
     ASSERT_EQ(n.schema.value_columns, node.value_columns());
     Key fence{};
     node.LowFence(&fence);
-    ASSERT_EQ(Plain(n.low, n.schema.key_columns), Plain(fence, n.schema.key_columns));
+    ASSERT_EQ(Everything(n.low, n.schema.shape()), Everything(fence, n.schema.shape()));
     ASSERT_EQ(n.has_high, node.has_high_fence());
     if (!n.has_high) return;
     node.HighFence(&fence);
-    ASSERT_EQ(Plain(n.high, n.schema.key_columns), Plain(fence, n.schema.key_columns));
+    ASSERT_EQ(Everything(n.high, n.schema.shape()), Everything(fence, n.schema.shape()));
   });
 }
 
@@ -83,20 +85,29 @@ TEST_F(NodeTest, EveryEntryComesBack) {
     const Node node = n.node();
     for (uint32_t i = 0; i < node.count(); i++) {
       Key key{};
-      node.KeyAt(i, &key);
-      ASSERT_EQ(Plain(n.keys[i], n.schema.key_columns), Plain(key, n.schema.key_columns)) << i;
+      KeyBytes memory;
+      node.KeyAt(i, &memory, &key);
+      ASSERT_EQ(Everything(n.keys[i], n.schema.shape()), Everything(key, n.schema.shape())) << i;
       Key of_entries{};
       (*n.entries).KeyAt(i, &of_entries);
-      ASSERT_EQ(Plain(key, n.schema.key_columns), Plain(of_entries, n.schema.key_columns)) << i;
+      ASSERT_EQ(Everything(key, n.schema.shape()), Everything(of_entries, n.schema.shape())) << i;
       ASSERT_EQ(n.keys[i].tid, node.TidAt(i));
       if (n.schema.inner) {
         ASSERT_EQ((*n.entries).child[i], node.ChildAt(i));
       }
       for (int c = 0; c < n.schema.value_columns; c++) {
         ASSERT_EQ((*n.entries).cls[c][i], node.ClassAt(c, i));
-        if (node.ClassAt(c, i) == kValue) {
-          ASSERT_EQ((*n.entries).value[c][i], node.value_column(c).Get(i));
+        if (node.ClassAt(c, i) != kValue) continue;
+        const uint64_t value = node.value_column(c).Get(i);
+        if (!n.schema.is_bytes(c)) {
+          ASSERT_EQ((*n.entries).value[c][i], value);
+          continue;
         }
+        const Dictionary dictionary = node.dictionary(c);
+        ASSERT_LT(value, dictionary.count());
+        std::vector<uint8_t> bytes(kValueSizeBytes + dictionary.header().longest);
+        dictionary.Get(static_cast<uint32_t>(value), bytes.data());
+        ASSERT_EQ(Text((*n.entries).value[c][i]), Text(WordOf(bytes.data())));
       }
     }
   });
@@ -115,7 +126,7 @@ TEST_F(NodeTest, DecodeOfAnyPartToAnyPlace) {
       std::fill_n(out->value[c], out->count, 4711);
       std::fill_n(out->cls[c], out->count, 4711);
     }
-    n.node().Decode(begin, end, wanted, &*out, at);
+    out.Decode(n.node(), begin, end, wanted, at);
     for (uint32_t i = begin; i < end; i++) {
       const uint32_t j = at + i - begin;
       for (int c = 0; c < n.schema.value_columns; c++) {
@@ -126,7 +137,7 @@ TEST_F(NodeTest, DecodeOfAnyPartToAnyPlace) {
         }
         ASSERT_EQ((*n.entries).cls[c][i], out->cls[c][j]);
         if (out->cls[c][j] == kValue) {
-          ASSERT_EQ((*n.entries).value[c][i], out->value[c][j]);
+          ASSERT_TRUE(IsSame(*out, c, (*n.entries).value[c][i], out->value[c][j])) << i << ", column " << c;
         }
       }
       ASSERT_EQ(n.keys[i].tid, out->tid[j]);
@@ -143,7 +154,8 @@ TEST_F(NodeTest, LowerBoundAgreesWithALinearSearch) {
     for (int k = 0; k < 60; k++) {
       const Bound bound = DrawBound(n);
       const uint32_t expected = NaiveLowerBound(n, bound);
-      ForEachKernels([&](const Kernels&) { ASSERT_EQ(expected, node.LowerBound(bound)) << ToString(bound); });
+      ForEachKernels(
+          [&](const Kernels&) { ASSERT_EQ(expected, node.LowerBound(bound)) << ToString(bound, n.schema.shape()); });
     }
   });
 }
@@ -155,9 +167,37 @@ TEST_F(NodeTest, LowerBoundFromAgreesWithALinearSearch) {
       const uint32_t expected = NaiveLowerBound(n, bound);
       const uint32_t distance = static_cast<uint32_t>(random_.OneIn(2) ? random_.Below(6) : random_.Below(1000));
       const uint32_t from = expected - std::min(expected, distance);
-      ASSERT_EQ(expected, n.node().LowerBoundFrom(bound, from)) << ToString(bound) << " from " << from;
+      ASSERT_EQ(expected, n.node().LowerBoundFrom(bound, from))
+          << ToString(bound, n.schema.shape()) << " from " << from;
     }
   });
+}
+
+TEST_F(NodeTest, EntriesWithAValueAreFoundAsALinearSearchFindsThem) {
+  int found = 0, inside = 0;
+  ForEachNode(600, [&](const RandomNode& n) {
+    const Node node = n.node();
+    const Shape shape = n.schema.shape();
+    for (int k = 0; k < 60; k++) {
+      const Bound bound = DrawBound(n);
+      if (bound.key.cls[0] != kValue) continue;
+      const PlainValue value = Plain(bound.key, 0, shape);
+      const auto is_value = [&](const Key& key) { return Plain(key, 0, shape) == value; };
+      ASSERT_EQ(Plain(n.low, 0, shape) < value && (!n.has_high || value < Plain(n.high, 0, shape)),
+                node.IsInside(bound.key.ordinal[0]));
+      inside += node.IsInside(bound.key.ordinal[0]);
+      if (node.has_class_column(0)) continue;
+      uint32_t begin, end, expected = 0;
+      node.EqualRange(bound.key.ordinal[0], &begin, &end);
+      while (expected < n.keys.size() && Plain(n.keys[expected], 0, shape) < value) expected++;
+      ASSERT_EQ(expected, begin) << ToString(bound, shape);
+      while (expected < n.keys.size() && is_value(n.keys[expected])) expected++;
+      ASSERT_EQ(expected, end) << ToString(bound, shape);
+      found += begin < end;
+    }
+  });
+  EXPECT_GT(found, 3000) << "the generator no longer reaches the case";
+  EXPECT_GT(inside, 3000) << "the generator no longer reaches the case";
 }
 
 TEST_F(NodeTest, ChildForIsTheLastSeparatorThatTheBoundReaches) {
@@ -167,29 +207,29 @@ TEST_F(NodeTest, ChildForIsTheLastSeparatorThatTheBoundReaches) {
       const Bound bound = DrawBound(n);
       uint32_t forward = 0, backward = 0;
       for (uint32_t i = 0; i < n.keys.size(); i++) {
-        const int order = PlainCompareBound(bound, n.keys[i], n.schema.key_columns);
+        const int order = PlainCompareBound(bound, n.keys[i], n.schema.shape());
         if (order >= 0) forward = i;
         if (order > 0) backward = i;
       }
-      ASSERT_EQ(forward, n.node().ChildFor(bound, Direction::kForward)) << ToString(bound);
-      ASSERT_EQ(backward, n.node().ChildFor(bound, Direction::kBackward)) << ToString(bound);
+      ASSERT_EQ(forward, n.node().ChildFor(bound, Direction::kForward)) << ToString(bound, n.schema.shape());
+      ASSERT_EQ(backward, n.node().ChildFor(bound, Direction::kBackward)) << ToString(bound, n.schema.shape());
     }
   });
 }
 
 TEST_F(NodeTest, FencesTellOnWhichSideABoundIs) {
   ForEachNode(600, [&](const RandomNode& n) {
-    const int columns = n.schema.key_columns;
+    const Shape shape = n.schema.shape();
     const bool leftmost = n.low.cls[0] == kMinusInfinity;
     for (int k = 0; k < 60; k++) {
       const Bound bound = DrawBound(n);
-      const int low = PlainCompareBound(bound, n.low, columns);
-      const int high = n.has_high ? PlainCompareBound(bound, n.high, columns) : -1;
-      ASSERT_EQ(high >= 0, n.node().BoundIsRight(bound, Direction::kForward)) << ToString(bound);
-      ASSERT_EQ(high > 0, n.node().BoundIsRight(bound, Direction::kBackward)) << ToString(bound);
-      ASSERT_EQ(low < 0, n.node().BoundIsLeft(bound, Direction::kForward)) << ToString(bound);
+      const int low = PlainCompareBound(bound, n.low, shape);
+      const int high = n.has_high ? PlainCompareBound(bound, n.high, shape) : -1;
+      ASSERT_EQ(high >= 0, n.node().BoundIsRight(bound, Direction::kForward)) << ToString(bound, n.schema.shape());
+      ASSERT_EQ(high > 0, n.node().BoundIsRight(bound, Direction::kBackward)) << ToString(bound, n.schema.shape());
+      ASSERT_EQ(low < 0, n.node().BoundIsLeft(bound, Direction::kForward)) << ToString(bound, n.schema.shape());
       ASSERT_EQ(low < 0 || (low == 0 && !leftmost), n.node().BoundIsLeft(bound, Direction::kBackward))
-          << ToString(bound);
+          << ToString(bound, n.schema.shape());
     }
   });
 }
@@ -202,6 +242,7 @@ TEST_F(NodeTest, SearchThroughALevelFindsWhatASearchOfAllEntriesFinds) {
     Schema schema = RandomSchema(random_);
     schema.inner = false;
     const int columns = schema.key_columns;
+    const Shape shape = schema.shape();
     const std::vector<Key> keys = RandomKeys(schema, 2 + static_cast<uint32_t>(random_.Below(300)), random_);
 
     // Cut the entries into leaves, some of them empty as deletions leave them.
@@ -210,11 +251,10 @@ TEST_F(NodeTest, SearchThroughALevelFindsWhatASearchOfAllEntriesFinds) {
     std::vector<size_t> starts = {0};
     for (size_t i = 1; i < keys.size(); i++) {
       if (!random_.OneIn(10)) continue;
-      Key separator{};
-      MakeSeparator(keys[i - 1], keys[i], columns, &separator);
+      const Key separator = schema.Separator(keys[i - 1], keys[i]);
       lows.push_back(separator);
       starts.push_back(i);
-      if (random_.OneIn(10) && Less(separator, keys[i], columns)) {
+      if (random_.OneIn(10) && Less(separator, keys[i], shape)) {
         lows.push_back(keys[i]);
         starts.push_back(i);
       }
@@ -227,32 +267,38 @@ TEST_F(NodeTest, SearchThroughALevelFindsWhatASearchOfAllEntriesFinds) {
                                   keys.begin() + static_cast<ptrdiff_t>(starts[l + 1]));
       const OwnedEntries entries = MakeEntries(schema, part, random_);
       NodePlan plan;
-      PlanNode(*entries, nullptr, &plan);
+      const size_t fence_values =
+          KeyValueBytes(lows[l], shape) + (l + 1 < leaves ? KeyValueBytes(lows[l + 1], shape) : 0);
+      PlanNode(*entries, nullptr, &plan, fence_values);
+      if (plan.size > UINT16_MAX) break;
       images.push_back(Encode(*entries, plan, 0, lows[l], l + 1 < leaves ? &lows[l + 1] : nullptr));
     }
+    if (images.size() < leaves) continue;
     Schema inner_schema = schema;
     inner_schema.inner = true;
     inner_schema.value_columns = columns;
     const OwnedEntries inner_entries = MakeEntries(inner_schema, lows, random_);
     NodePlan plan;
     PlanNode(*inner_entries, nullptr, &plan);
+    if (plan.size > UINT16_MAX) continue;
     const Image inner = Encode(*inner_entries, plan, 1, lows[0], nullptr);
+    const ByteOrder* order = shape.order;
 
     for (int k = 0; k < 200; k++) {
       Key key = keys[random_.Below(keys.size())];
       if (random_.OneIn(4)) key = lows[random_.Below(leaves)];
-      if (random_.OneIn(4) && key.cls[0] == kValue) key.ordinal[0] += random_.Below(3) - 1;
+      if (random_.OneIn(4) && key.cls[0] == kValue) key.ordinal[0] = schema.NearValue(0, key.ordinal[0], random_);
       if (random_.OneIn(4)) key.tid++;
       const Bound bound = RandomBound(key, columns, random_);
       size_t above = 0;  // the first entry above the bound; the last below is the one before
-      while (above < keys.size() && IsBelow(keys[above], bound)) above++;
+      while (above < keys.size() && IsBelow(keys[above], bound, shape)) above++;
 
       for (const Direction direction : {Direction::kForward, Direction::kBackward}) {
-        SCOPED_TRACE(ToString(bound) + (direction == Direction::kForward ? " forward" : " backward"));
+        SCOPED_TRACE(ToString(bound, shape) + (direction == Direction::kForward ? " forward" : " backward"));
         size_t home = leaves;
         for (size_t l = 0; l < leaves; l++) {
-          const bool left = Node(images[l].bytes()).BoundIsLeft(bound, direction);
-          const bool right = Node(images[l].bytes()).BoundIsRight(bound, direction);
+          const bool left = Node(images[l].bytes(), order).BoundIsLeft(bound, direction);
+          const bool right = Node(images[l].bytes(), order).BoundIsRight(bound, direction);
           ASSERT_FALSE(left && right) << "leaf " << l;
           if (home == leaves) {
             ASSERT_FALSE(left) << "leaf " << l << " lies right of the bound, but none before claimed it";
@@ -262,36 +308,69 @@ TEST_F(NodeTest, SearchThroughALevelFindsWhatASearchOfAllEntriesFinds) {
           }
         }
         ASSERT_LT(home, leaves) << "no leaf claims the bound";
-        ASSERT_EQ(home, Node(inner.bytes()).ChildFor(bound, direction));
+        ASSERT_EQ(home, Node(inner.bytes(), order).ChildFor(bound, direction));
         // What is looked for is in the home leaf, or the next one on in this direction has it at its end.
-        ASSERT_EQ(above, starts[home] + Node(images[home].bytes()).LowerBound(bound));
+        ASSERT_EQ(above, starts[home] + Node(images[home].bytes(), order).LowerBound(bound));
       }
     }
   }
 }
 
+// What the first `part` entries of a node may need more than it does: of its bytes columns only.
+//
+// In the dictionary of a part other values come at the restarts, which have nothing in common
+// with the one before; the first is none of them, as all its bytes stood in the whole, too.
+// And numbers that were a line need not be one without those between.  Neither happens to the
+// first column where equal values have the same bytes: its part is the beginning of the whole.
+size_t MostGrowth(const RandomNode& n, const NodePlan& whole, const NodePlan& part) {
+  size_t growth = 0;
+  const Shape shape = n.schema.shape();
+  for (int c = 0; c < shape.value_columns; c++) {
+    if (!shape.is_bytes(c) || (c == 0 && shape.order[0].bytewise() && shape.order[0].tail == 0)) continue;
+    const DictionaryHeader& old = whole.dictionary[shape.BytesColumnsBefore(c)];
+    const DictionaryHeader& header = part.dictionary[shape.BytesColumnsBefore(c)];
+    const size_t restarts = (header.count + kRestartInterval - 1) / kRestartInterval;
+    if (restarts > 1) growth += (restarts - 1) * (size_t{old.longest} - old.prefix + 1);
+    growth += 7;  // a dictionary's size is a multiple of 8
+    uint32_t bits = 0;
+    while (bits < 32 && (uint64_t{header.count} - (header.count > 0)) >> bits != 0) bits++;
+    const size_t before = PackedBytes(whole.count, whole.header[c].width), most = PackedBytes(part.count, bits);
+    if (most > before) growth += most - before;
+  }
+  return growth;
+}
+
 TEST_F(NodeTest, AFirstPartNeverNeedsMoreRoomThanTheNode) {
+  int with_bytes = 0, grown = 0;
   ForEachNode(600, [&](const RandomNode& n) {
     const Node whole = n.node();
     const uint32_t count = whole.count();
+    NodePlan whole_plan;
+    PlanNode(*n.entries, nullptr, &whole_plan);
+    const size_t fence_values = KeyValueBytes(n.low, n.schema.shape());
     for (int k = 0; k < 10 && count > 0; k++) {
       const uint32_t part =
           k < 3 ? std::min(count, static_cast<uint32_t>(k + 1)) : 1 + static_cast<uint32_t>(random_.Below(count));
       // As a split does it: decoded from the image.
       OwnedEntries first(part, n.schema);
       first->count = part;
-      whole.Decode(0, part, kEveryColumn, &*first, 0);
+      first.Decode(whole, 0, part, kEveryColumn, 0);
       NodePlan plan;
-      PlanNode(*first, &whole, &plan);
-      ASSERT_LE(plan.size, n.image.size()) << "the first " << part;
+      PlanNode(*first, &whole, &plan, fence_values);
+      ASSERT_LE(plan.size, n.image.size() + MostGrowth(n, whole_plan, plan)) << "the first " << part;
+      with_bytes += plan.bytes_columns != 0;
+      grown += plan.size > n.image.size();
       const Image image = Encode(*first, plan, whole.level(), n.low, nullptr);
       for (uint32_t i = 0; i < part; i++) {
         Key key{};
-        Node(image.bytes()).KeyAt(i, &key);
-        ASSERT_EQ(Plain(n.keys[i], n.schema.key_columns), Plain(key, n.schema.key_columns));
+        KeyBytes memory;
+        Node(image.bytes(), n.schema.order->data()).KeyAt(i, &memory, &key);
+        ASSERT_EQ(Everything(n.keys[i], n.schema.shape()), Everything(key, n.schema.shape()));
       }
     }
   });
+  EXPECT_GT(with_bytes, 500) << "the generator no longer reaches the case";
+  EXPECT_LT(grown, with_bytes / 10) << "what a split does not expect is no longer rare";
 }
 
 // What a first part must not lose: its keys may have a greater divisor than the
@@ -334,7 +413,7 @@ TEST_F(NodeTest, AFirstPartOfAnAdversarialNodeNeedsNoMoreRoom) {
       }
     }
     for (uint32_t i = 1; i < n; i++) keys[i].ordinal[0] = std::max(keys[i].ordinal[0], keys[i - 1].ordinal[0]);
-    const auto less = [](const Key& a, const Key& b) { return Less(a, b, 1); };
+    const auto less = [&](const Key& a, const Key& b) { return Less(a, b, schema.shape()); };
     std::sort(keys.begin(), keys.end(), less);
 
     OwnedEntries entries = MakeEntries(schema, keys, random_);
@@ -348,7 +427,7 @@ TEST_F(NodeTest, AFirstPartOfAnAdversarialNodeNeedsNoMoreRoom) {
       const Node whole(image.bytes());
       OwnedEntries first(length, schema);
       first->count = length;
-      whole.Decode(0, length, kEveryColumn, &*first, 0);
+      first.Decode(whole, 0, length, kEveryColumn, 0);
       PlanNode(*first, nullptr, &plan);
       narrower_offsets += plan.tid_span < whole.header().tid_span;
       other_scales += plan.header[0].scale > whole.value_column(0).header().scale;
@@ -359,11 +438,11 @@ TEST_F(NodeTest, AFirstPartOfAnAdversarialNodeNeedsNoMoreRoom) {
         ASSERT_LE(plan.header[h].width, old.header().width) << "column " << h << ", pattern " << pattern;
       }
       image = Encode(*first, plan, schema.inner, low, nullptr);
-      ASSERT_TRUE(Node::IsValid(image.bytes(), image.size(), 1, 1));
+      ASSERT_TRUE(Node::IsValid(image.bytes(), image.size(), Shape{1, 1}));
       for (uint32_t i = 0; i < length; i++) {
         Key key{};
-        Node(image.bytes()).KeyAt(i, &key);
-        ASSERT_EQ(Plain(keys[i], 1), Plain(key, 1));
+        Node(image.bytes()).KeyAt(i, nullptr, &key);
+        ASSERT_EQ(Everything(keys[i], schema.shape()), Everything(key, schema.shape()));
       }
     }
   }
@@ -378,7 +457,7 @@ TEST_F(NodeTest, ATailGivesWhatPackingAllEntriesDoes) {
   int grown = 0, with_gaps = 0, refused = 0;
   for (int round = 0; round < 4000; round++) {
     SCOPED_TRACE(round);
-    Schema schema = RandomSchema(random_);
+    Schema schema = RandomSchemaOfWords(random_);
     for (int c = 0; c < schema.value_columns; c++)
       if (random_.OneIn(2)) schema.column[c].domain = random_.OneIn(2) ? Domain::kConstant : Domain::kTiny;
     if (random_.OneIn(2)) schema.tids = Tids::kInOrder;
@@ -427,14 +506,14 @@ TEST_F(NodeTest, ATailGivesWhatPackingAllEntriesDoes) {
     PackNode(*copy, packed.bytes());
     ASSERT_EQ(0, std::memcmp(packed.bytes(), after.bytes(), plan.size));
 
-    ASSERT_TRUE(Node::IsValid(after.bytes(), plan.size, schema.key_columns, schema.value_columns));
+    ASSERT_TRUE(Node::IsValid(after.bytes(), plan.size, schema.shape()));
     const Node node(after.bytes());
     ASSERT_EQ(n, node.count());
     with_gaps += node.header().class_columns != 0;
     for (uint32_t i = 0; i < n; i++) {
       Key key{};
-      node.KeyAt(i, &key);
-      ASSERT_EQ(Plain(keys[i], schema.key_columns), Plain(key, schema.key_columns)) << i;
+      node.KeyAt(i, nullptr, &key);
+      ASSERT_EQ(Everything(keys[i], schema.shape()), Everything(key, schema.shape())) << i;
       if (schema.inner) {
         ASSERT_EQ((*all).child[i], node.ChildAt(i));
       }
@@ -445,13 +524,25 @@ TEST_F(NodeTest, ATailGivesWhatPackingAllEntriesDoes) {
     const uint32_t part = 1 + static_cast<uint32_t>(random_.Below(n));
     OwnedEntries first(part, schema);
     first->count = part;
-    node.Decode(0, part, kEveryColumn, &*first, 0);
+    first.Decode(node, 0, part, kEveryColumn, 0);
     PlanNode(*first, &node, &plan);
     ASSERT_LE(plan.size, node.header().size) << "the first " << part;
   }
   EXPECT_GT(grown, 500) << "the generator no longer reaches the case";
   EXPECT_GT(with_gaps, 100) << "the generator no longer reaches the case";
   EXPECT_GT(refused, 500) << "the generator no longer reaches the case";
+}
+
+TEST_F(NodeTest, NodesWithBytesColumnsHaveNoTails) {
+  int with_bytes = 0;
+  ForEachNode(100, [&](const RandomNode& n) {
+    const uint32_t count = n.node().count();
+    if (n.schema.bytes_columns == 0 || count == 0) return;
+    NodePlan plan;
+    ASSERT_FALSE(PlanTail(n.node(), count, (*n.entries).Slice(count - 1, count), &plan));
+    with_bytes++;
+  });
+  EXPECT_GT(with_bytes, 10) << "the generator no longer reaches the case";
 }
 
 // What stands for NULLs before the first value is that value, and another one may come first.
@@ -544,7 +635,8 @@ TEST_F(NodeTest, PlansDoNotDependOnWhatStandsWhereThereIsNoOrdinal) {
         if (entries->cls[c][i] != kValue) entries->value[c][i] = again.Next();
     }
     NodePlan plan;
-    PlanNode(*entries, nullptr, &plan);
+    const Shape shape = n.schema.shape();
+    PlanNode(*entries, nullptr, &plan, KeyValueBytes(n.low, shape) + (n.has_high ? KeyValueBytes(n.high, shape) : 0));
     ASSERT_EQ(n.image.size(), plan.size);
     const Image image = Encode(*entries, plan, n.node().level(), n.low, n.has_high ? &n.high : nullptr);
     ASSERT_EQ(0, std::memcmp(n.image.bytes(), image.bytes(), plan.size));
@@ -552,44 +644,80 @@ TEST_F(NodeTest, PlansDoNotDependOnWhatStandsWhereThereIsNoOrdinal) {
 }
 
 TEST_F(NodeTest, PlanPrefixFillsANodeAndNotMore) {
-  for (int round = 0; round < 300; round++) {
+  constexpr int kRounds = 400;
+  int with_bytes = 0, not_full = 0;
+  for (int round = 0; round < kRounds; round++) {
     SCOPED_TRACE(round);
     const Schema schema = RandomSchema(random_);
+    const Shape shape = schema.shape();
     std::vector<Key> keys = RandomKeys(schema, 1 + static_cast<uint32_t>(random_.Skewed() % 3000), random_);
-    if (schema.inner) keys = Separators(keys, schema.key_columns, random_);
+    if (schema.inner) keys = Separators(schema, keys, random_);
+    const uint32_t all = static_cast<uint32_t>(keys.size());
     OwnedEntries entries = MakeEntries(schema, keys, random_);
     const size_t max_bytes = 512 + random_.Below(kMaxNodeBytes - 512 + 1);
     const uint32_t guess = static_cast<uint32_t>(random_.Below(2 * keys.size() + 2));
+    Key low{};
+    SetMinusInfinity(&low, schema.key_columns);
+    if (random_.OneIn(2)) low = keys[0];
     NodePlan plan;
-    const uint32_t n = PlanPrefix(*entries, max_bytes, guess, &plan);
+    const uint32_t n = PlanPrefix(*entries, max_bytes, guess, &plan, &low);
     ASSERT_GE(n, 1u);
-    ASSERT_LE(n, keys.size());
+    ASSERT_LE(n, all);
     ASSERT_EQ(n, plan.count);
     if (n > 1) {
       ASSERT_LE(plan.size, max_bytes);
     }
-    if (plan.size > max_bytes) continue;
-    // What was planned can be written as it is, whatever was tried in between.
-    Key low{};
-    SetMinusInfinity(&low, schema.key_columns);
-    const Image image = Encode((*entries).Slice(0, n), plan, schema.inner, low, nullptr);
-    ASSERT_TRUE(Node::IsValid(image.bytes(), image.size(), schema.key_columns, schema.value_columns));
+    if (plan.size > UINT16_MAX) continue;
+    // What was planned can be written as it is, whatever was tried in between: with the separator behind the entries
+    // or, behind all of them, anything.
+    const auto high_fence = [&](uint32_t count) {
+      if (count < all) return schema.inner ? keys[count] : schema.Separator(keys[count - 1], keys[count]);
+      Key high = keys.back();
+      high.tid++;
+      for (int c = 0; c < schema.key_columns; c++) {
+        if (!schema.is_bytes(c) || high.cls[c] != kValue) continue;
+        high.ordinal[c] = schema.values->Add(std::string(schema.LongestValue(), 'z'));
+      }
+      return high;
+    };
+    const Key high = high_fence(n);
+    const Image image = Encode((*entries).Slice(0, n), plan, schema.inner, low, &high);
+    const Node node(image.bytes(), shape.order);
+    ASSERT_LE(node.header().size, plan.size);
+    if (n < all) {
+      ASSERT_EQ(node.header().size, plan.size);
+    }
+    ASSERT_TRUE(Node::IsValid(image.bytes(), image.size(), shape));
     for (uint32_t i = 0; i < n; i++) {
       Key key{};
-      Node(image.bytes()).KeyAt(i, &key);
-      ASSERT_EQ(Plain(keys[i], schema.key_columns), Plain(key, schema.key_columns)) << i;
+      KeyBytes memory;
+      node.KeyAt(i, &memory, &key);
+      ASSERT_EQ(Everything(keys[i], shape), Everything(key, shape)) << i;
     }
-    // And the node is about full, unless these were all: a few more do not fit.
-    if (n == keys.size() || plan.size >= max_bytes - max_bytes / 200) continue;
-    bool more_fit = true;
-    for (uint32_t more = n + 1; more <= std::min(static_cast<uint32_t>(keys.size()), n + 2 + n / 1024); more++) {
+    Key fence{};
+    node.LowFence(&fence);
+    ASSERT_EQ(Everything(low, shape), Everything(fence, shape));
+    node.HighFence(&fence);
+    ASSERT_EQ(Everything(high, shape), Everything(fence, shape));
+    with_bytes += plan.bytes_columns != 0;
+    // And the node is about full, unless these were all: a few more do not fit. Where those would need narrower words
+    // than these, which is rare, the search for the number ends too early; but then the node lacks little.
+    if (n == all || plan.size >= max_bytes - max_bytes / 200) continue;
+    // (Of bytes columns, whatever the separator: one may be shorter than those before.)
+    const size_t fence_values = plan.bytes_columns == 0 ? 0 : KeyValueBytes(low, shape) + kMaxEntryBytes;
+    const auto fits = [&](uint32_t count) {
       NodePlan larger;
-      PlanNode((*entries).Slice(0, more), nullptr, &larger);
-      more_fit = more_fit && larger.size <= max_bytes;
-    }
-    ASSERT_FALSE(more_fit && n + 2 + n / 1024 <= keys.size())
-        << n << " of " << keys.size() << " take only " << plan.size;
+      PlanNode((*entries).Slice(0, count), nullptr, &larger, fence_values);
+      return larger.size <= max_bytes;
+    };
+    const uint32_t few = n + 2 + n / 1024, many = n + 8 + n / 4;
+    bool few_fit = few <= all;
+    for (uint32_t more = n + 1; few_fit && more <= few; more++) few_fit = fits(more);
+    not_full += few_fit;
+    ASSERT_FALSE(few_fit && many <= all && fits(many)) << n << " of " << all << " take only " << plan.size;
   }
+  EXPECT_LE(not_full, kRounds / 100);
+  EXPECT_GT(with_bytes, 50) << "the generator no longer reaches the case";
 }
 
 TEST_F(NodeTest, MoveEntriesMovesEveryColumn) {
@@ -625,7 +753,7 @@ TEST_F(NodeTest, SlicesAreWindows) {
     for (uint32_t i = 0; i < slice.count; i++) {
       Key key{};
       slice.KeyAt(i, &key);
-      ASSERT_EQ(Plain(n.keys[begin + i], n.schema.key_columns), Plain(key, n.schema.key_columns));
+      ASSERT_EQ(Everything(n.keys[begin + i], n.schema.shape()), Everything(key, n.schema.shape()));
     }
   });
 }
@@ -634,9 +762,9 @@ TEST_F(NodeTest, TheWidestSchemaWorks) {
   // As many columns as PostgreSQL allows, all of them with NULLs: class column 63 and mask bits up to there.
   const int values = kMaxValueColumns;
   const uint32_t n = 3;
-  std::vector<uint64_t> memory(EntriesBytes(n, values, false) / 8);
+  std::vector<uint64_t> memory(EntriesBytes(n, Shape{kMaxKeyColumns, values}, false) / 8);
   Entries entries;
-  LayOutEntries(&entries, memory.data(), n, kMaxKeyColumns, values, false);
+  LayOutEntries(&entries, memory.data(), n, Shape{kMaxKeyColumns, values}, false);
   entries.count = n;
   for (uint32_t i = 0; i < n; i++) {
     for (int c = 0; c < values; c++) {
@@ -650,7 +778,7 @@ TEST_F(NodeTest, TheWidestSchemaWorks) {
   Key low{};
   SetMinusInfinity(&low, kMaxKeyColumns);
   const Image image = Encode(entries, plan, 0, low, nullptr);
-  ASSERT_TRUE(Node::IsValid(image.bytes(), image.size(), kMaxKeyColumns, values));
+  ASSERT_TRUE(Node::IsValid(image.bytes(), image.size(), Shape{kMaxKeyColumns, values}));
   const Node node(image.bytes());
   for (uint32_t i = 0; i < n; i++) {
     for (int c = 0; c < values; c++) {
@@ -688,7 +816,7 @@ class NodeTidTest : public NodeTest {
       least = std::min(least, TidOffset(tid));
       most = std::max(most, TidOffset(tid));
     }
-    ASSERT_TRUE(Node::IsValid(image.bytes(), image.size(), 1, 1));
+    ASSERT_TRUE(Node::IsValid(image.bytes(), image.size(), Shape{1, 1}));
     const Node node(image.bytes());
     ASSERT_EQ(least, node.header().tid_bias);
     ASSERT_EQ(most - least, node.header().tid_span);
@@ -778,10 +906,12 @@ TEST_F(NodeTidTest, ATableFilledInKeyOrderTakesNoBits) {
 TEST_F(NodeTest, HeadersOfAnEmptyNodeAreValid) {
   Schema schema;
   schema.inner = true;
-  OwnedEntries entries(0, schema);
-  NodePlan plan;
-  PlanNode(*entries, nullptr, &plan);
-  for (int h = 0; h < plan.headers; h++) EXPECT_TRUE(ColumnHeaderIsValid(plan.header[h], 0, plan.size)) << h;
+  for (schema.bytes_columns = 0; schema.bytes_columns < 2; schema.bytes_columns++) {
+    OwnedEntries entries(0, schema);
+    NodePlan plan;
+    PlanNode(*entries, nullptr, &plan);
+    for (int h = 0; h < plan.headers; h++) EXPECT_TRUE(ColumnHeaderIsValid(plan.header[h], 0, plan.size)) << h;
+  }
 }
 
 TEST_F(NodeTest, TruncatedImagesAreRefused) {
@@ -789,17 +919,25 @@ TEST_F(NodeTest, TruncatedImagesAreRefused) {
     for (int k = 0; k < 50; k++) {
       const size_t size = k < 25 ? random_.Below(n.image.size()) : n.image.size() - 1 - random_.Below(24);
       const Image cut(n.image.bytes(), size);
-      ASSERT_FALSE(Node::IsValid(cut.bytes(), size, n.schema.key_columns, n.schema.value_columns)) << size;
+      ASSERT_FALSE(Node::IsValid(cut.bytes(), size, n.schema.shape())) << size;
     }
   });
 }
 
 TEST_F(NodeTest, ImagesOfAnotherShapeAreRefused) {
   ForEachNode(100, [&](const RandomNode& n) {
-    EXPECT_FALSE(Node::IsValid(n.image.bytes(), n.image.size(), n.schema.key_columns + 1, n.schema.value_columns + 1));
-    if (!n.schema.inner) {
-      EXPECT_FALSE(Node::IsValid(n.image.bytes(), n.image.size(), n.schema.key_columns, n.schema.value_columns + 1));
-    }
+    const Shape shape = n.schema.shape();
+    Shape other = shape;
+    other.key_columns++;
+    other.value_columns++;
+    EXPECT_FALSE(Node::IsValid(n.image.bytes(), n.image.size(), other));
+    other = shape;
+    other.bytes_columns ^= 1;
+    EXPECT_FALSE(Node::IsValid(n.image.bytes(), n.image.size(), other));
+    if (n.schema.inner) return;
+    other = shape;
+    other.value_columns++;
+    EXPECT_FALSE(Node::IsValid(n.image.bytes(), n.image.size(), other));
   });
 }
 
@@ -808,27 +946,57 @@ TEST_F(NodeTest, RandomBytesAreRefusedOrHarmless) {
     Image image(random_.Below(400));
     for (size_t i = 0; i < image.size(); i++)
       image.bytes()[i] = static_cast<uint8_t>(random_.OneIn(2) ? 0 : random_.Next());
-    if (Node::IsValid(image.bytes(), image.size(), 1, 1)) ExerciseNode(Node(image.bytes()), random_);
+    const ByteOrder& order = RandomByteOrder(random_);
+    const Shape shape = random_.OneIn(2) ? Shape{1, 1} : Shape{1, 1, 1, &order};
+    if (Node::IsValid(image.bytes(), image.size(), shape)) ExerciseNode(Node(image.bytes(), shape.order), random_);
   }
 }
 
 TEST_F(NodeTest, DamagedImagesAreRefusedOrHarmless) {
-  int accepted = 0;
+  int accepted = 0, with_bytes = 0;
   ForEachNode(500, [&](const RandomNode& n) {
     for (int k = 0; k < 20; k++) {
       Image image(n.image.bytes(), n.image.size());
       // Mostly in the headers, which everything depends on.
       for (uint64_t changes = random_.Between(1, 4); changes > 0; changes--) {
         const size_t header_bytes = std::min(image.size(), sizeof(NodeHeader) + 6 * sizeof(ColumnHeader));
-        const size_t at = random_.OneIn(4) ? random_.Below(image.size()) : random_.Below(header_bytes);
+        // Or in the dictionaries, which say where each value is.
+        const size_t at = random_.OneIn(n.schema.bytes_columns != 0 ? 2 : 4) ? random_.Below(image.size())
+                                                                             : random_.Below(header_bytes);
         image.bytes()[at] = random_.OneIn(3) ? 0xFF : static_cast<uint8_t>(random_.Next());
       }
-      if (!Node::IsValid(image.bytes(), image.size(), n.schema.key_columns, n.schema.value_columns)) continue;
+      if (!Node::IsValid(image.bytes(), image.size(), n.schema.shape())) continue;
       accepted++;
-      ExerciseNode(Node(image.bytes()), random_);
+      with_bytes += n.schema.bytes_columns != 0;
+      ExerciseNode(Node(image.bytes(), n.schema.order->data()), random_);
     }
   });
+  EXPECT_GT(with_bytes, 300) << "the generator no longer reaches the methods";
   EXPECT_GT(accepted, 1000) << "the generator no longer reaches the methods";
+}
+
+// Where a fence has a value of a bytes column, its ordinal is an offset: any number, on a damaged page.
+TEST_F(NodeTest, FencesWithValuesOutsideOfTheImageAreRefused) {
+  int refused = 0;
+  ForEachNode(300, [&](const RandomNode& n) {
+    const NodeHeader header = Node(n.image.bytes(), n.schema.order->data()).header();
+    for (const size_t fence : {size_t{header.low_fence}, size_t{header.high_fence}}) {
+      if (fence == 0) continue;
+      const size_t ordinals = fence + sizeof(Tid), classes = ordinals + 8 * header.key_columns;
+      for (int c = 0; c < n.schema.key_columns; c++) {
+        if (!n.schema.is_bytes(c) || n.image.bytes()[classes + static_cast<size_t>(c)] != kValue) continue;
+        for (const uint64_t offset :
+             {~uint64_t{0} - random_.Below(4), uint64_t{n.image.size()} - random_.Below(2),
+              uint64_t{n.image.size()} + random_.Below(1000), random_.Below(32), random_.Next()}) {
+          Image image(n.image.bytes(), n.image.size());
+          std::memcpy(image.bytes() + ordinals + 8 * static_cast<size_t>(c), &offset, sizeof offset);
+          EXPECT_FALSE(Node::IsValid(image.bytes(), image.size(), n.schema.shape())) << offset;
+          refused++;
+        }
+      }
+    }
+  });
+  EXPECT_GT(refused, 200);
 }
 
 // Two sorted parts of the same entries.
@@ -837,12 +1005,12 @@ struct Parts {
 };
 
 // Merged by the standard library: entries as (part, index), in order of their keys.
-std::vector<std::pair<int, uint32_t>> MergedByOracle(const Parts& parts, int key_columns) {
+std::vector<std::pair<int, uint32_t>> MergedByOracle(const Parts& parts, const Shape& shape) {
   std::vector<std::pair<int, uint32_t>> in[2], out;
   for (int part = 0; part < 2; part++)
     for (uint32_t i = 0; i < parts.keys[part].size(); i++) in[part].emplace_back(part, i);
   const auto less = [&](const std::pair<int, uint32_t>& a, const std::pair<int, uint32_t>& b) {
-    return Less(parts.keys[a.first][a.second], parts.keys[b.first][b.second], key_columns);
+    return Less(parts.keys[a.first][a.second], parts.keys[b.first][b.second], shape);
   };
   std::merge(in[0].begin(), in[0].end(), in[1].begin(), in[1].end(), std::back_inserter(out), less);
   return out;
@@ -891,7 +1059,7 @@ TEST_F(NodeTest, MergesAsTheStandardLibraryDoes) {
     const Schema schema = RandomSchema(random_);
     const uint32_t n = static_cast<uint32_t>(random_.Below(random_.OneIn(2) ? 12 : 700));
     const Parts parts = Divide(RandomKeys(schema, n, random_), random_);
-    const std::vector<std::pair<int, uint32_t>> expected = MergedByOracle(parts, schema.key_columns);
+    const std::vector<std::pair<int, uint32_t>> expected = MergedByOracle(parts, schema.shape());
     const OwnedEntries in[2] = {MakeEntries(schema, parts.keys[0], random_),
                                 MakeEntries(schema, parts.keys[1], random_)};
     // Exactly as much room as is needed, of which a sanitizer sees the end.
@@ -933,8 +1101,8 @@ TEST_F(NodeTest, ComparesEntriesAsKeys) {
     for (uint32_t i = 0; i < keys.size(); i++) {
       for (uint32_t j = 0; j < others.size(); j++) {
         const int order = CompareEntries(*a, i, *b, j);
-        ASSERT_EQ(Less(keys[i], others[j], schema.key_columns), order < 0);
-        ASSERT_EQ(Less(others[j], keys[i], schema.key_columns), order > 0);
+        ASSERT_EQ(Less(keys[i], others[j], schema.shape()), order < 0);
+        ASSERT_EQ(Less(others[j], keys[i], schema.shape()), order > 0);
       }
     }
   }

@@ -7,10 +7,11 @@
 #include <memory>
 #include <vector>
 
-#include "core/node.h"
+#include "core/node_writer.h"
 #include "unit/distributions.h"
 #include "unit/key_oracle.h"
 #include "unit/random.h"
+#include "unit/random_bytes.h"
 
 namespace omendb::test {
 
@@ -33,6 +34,7 @@ struct ColumnSchema {
   Domain domain = Domain::kUniform;
   uint64_t scale = 1;  // of kTiny, kSmall and kUniform
   uint64_t origin = 0;
+  StringShape strings;  // of a bytes column; its values are those of `origin` and a number
   bool has_nulls = false;
   core::KeyClass null_class = core::kNullLast;  // one index column has either NULLS FIRST or LAST
 };
@@ -43,9 +45,42 @@ struct Schema {
   bool inner = false;
   Tids tids = Tids::kFewBlocks;
   ColumnSchema column[8];
+  uint64_t bytes_columns = 0;
+  // Shared, so that shapes and keys outlive the schema that they are from, as long as there is a copy of it.
+  std::shared_ptr<std::vector<core::ByteOrder>> order = std::make_shared<std::vector<core::ByteOrder>>(8);
+  std::shared_ptr<Values> values = std::make_shared<Values>();
+
+  core::Shape shape() const {
+    return {key_columns, value_columns, bytes_columns & ((uint64_t{1} << value_columns) - 1), order->data()};
+  }
+  bool is_bytes(int c) const { return (bytes_columns >> c & 1) != 0; }
+  const core::ByteOrder& OrderOf(int c) const {
+    return c < key_columns ? (*order)[static_cast<size_t>(c)] : core::kPlainByteOrder;
+  }
+  // Bytes of a value in one of the bytes columns, so that all of an entry have room.
+  size_t LongestValue() const {
+    const int columns = __builtin_popcountll(bytes_columns);
+    return columns == 0 ? 0 : core::kMaxEntryBytes / static_cast<size_t>(columns) - core::kValueSizeBytes;
+  }
+
+  // A value near this one.
+  uint64_t NearValue(int c, uint64_t value, Random& random) const {
+    if (!is_bytes(c)) return value + random.Below(3) - 1;
+    return values->Add(Near(Text(value), OrderOf(c), LongestValue(), random));
+  }
+
+  core::Key Separator(const core::Key& left, const core::Key& right) const {
+    core::Key separator{};
+    core::KeyBytes memory;
+    core::MakeSeparator(left, right, shape(), &memory, &separator);
+    for (int c = 0; c < key_columns; c++)
+      if (is_bytes(c) && separator.cls[c] == core::kValue)
+        separator.ordinal[c] = values->Add(Text(separator.ordinal[c]));
+    return separator;
+  }
 };
 
-inline Schema RandomSchema(Random& random) {
+inline Schema RandomSchemaOfWords(Random& random) {
   Schema schema;
   schema.key_columns = 1 + static_cast<int>(random.Below(4));
   schema.inner = random.OneIn(3);
@@ -63,26 +98,53 @@ inline Schema RandomSchema(Random& random) {
   return schema;
 }
 
+// Some of the columns get values of variable width.
+inline void AddBytesColumns(Schema* schema, Random& random) {
+  for (int c = 0; c < schema->value_columns; c++)
+    if (random.OneIn(2)) schema->bytes_columns |= uint64_t{1} << c;
+  for (core::ByteOrder& order : *schema->order) order = RandomByteOrder(random);
+  for (int c = 0; c < schema->value_columns; c++)
+    if (schema->is_bytes(c))
+      schema->column[c].strings =
+          RandomStringShape(static_cast<uint32_t>(schema->LongestValue() - kLongestTail), random);
+}
+
+inline Schema RandomSchema(Random& random) {
+  Schema schema = RandomSchemaOfWords(random);
+  if (random.OneIn(2)) AddBytesColumns(&schema, random);
+  return schema;
+}
+
 struct Drawn {
   uint8_t cls;
   uint64_t value;
 };
 
-inline Drawn Draw(const ColumnSchema& column, uint32_t n, Random& random) {
+// A value of a column of n entries.
+inline Drawn Draw(const Schema& schema, int c, uint32_t n, Random& random) {
+  const ColumnSchema& column = schema.column[c];
   if (column.has_nulls && random.OneIn(5)) return {column.null_class, 0};
+  uint64_t number = 0;
   switch (column.domain) {
     case Domain::kConstant:
-      return {core::kValue, column.origin};
+      break;
     case Domain::kTiny:
-      return {core::kValue, column.origin + column.scale * random.Below(4)};
+      number = random.Below(4);
+      break;
     case Domain::kSmall:
-      return {core::kValue, column.origin + column.scale * random.Below(n / 4 + 1)};
+      number = random.Below(n / 4 + 1);
+      break;
     case Domain::kUniform:
-      return {core::kValue, column.origin + column.scale * random.Below(10 * uint64_t{n} + 1)};
+      number = random.Below(10 * uint64_t{n} + 1);
+      break;
     case Domain::kFull:
-      return {core::kValue, random.OneIn(100) ? UINT64_MAX : random.Next()};
+      number = random.OneIn(100) ? UINT64_MAX : random.Next();
+      break;
   }
-  return {};
+  if (!schema.is_bytes(c))
+    return {core::kValue, column.domain == Domain::kFull ? number : column.origin + column.scale * number};
+  Random of_number(column.origin + number);
+  return {core::kValue, schema.values->Add(Varied(column.strings.Draw(of_number), schema.OrderOf(c), random))};
 }
 
 // One TID of n; those in order are set when the keys are sorted.
@@ -115,14 +177,15 @@ inline std::vector<core::Key> RandomKeys(const Schema& schema, uint32_t n, Rando
   for (core::Key& key : keys) {
     key = core::Key{};
     for (int c = 0; c < schema.key_columns; c++) {
-      const Drawn drawn = Draw(schema.column[c], n, random);
+      const Drawn drawn = Draw(schema, c, n, random);
       key.cls[c] = drawn.cls;
       key.ordinal[c] = drawn.value;
     }
     key.tid = schema.tids == Tids::kInOrder ? random.Next() : DrawTid(schema.tids, n, random);
   }
-  const auto less = [&](const core::Key& a, const core::Key& b) { return Less(a, b, schema.key_columns); };
-  const auto same = [&](const core::Key& a, const core::Key& b) { return !less(a, b) && !less(b, a); };
+  const core::Shape shape = schema.shape();
+  const auto less = [&](const core::Key& a, const core::Key& b) { return Less(a, b, shape); };
+  const auto same = [&](const core::Key& a, const core::Key& b) { return PlainCompare(a, b, shape) == 0; };
   std::sort(keys.begin(), keys.end(), less);
   keys.erase(std::unique(keys.begin(), keys.end(), same), keys.end());
   if (schema.tids == Tids::kInOrder) {
@@ -134,20 +197,18 @@ inline std::vector<core::Key> RandomKeys(const Schema& schema, uint32_t n, Rando
 
 // The separators of an inner node over these leaf keys: the first one minus
 // infinity half of the time, the others truncated as splits leave them.
-inline std::vector<core::Key> Separators(const std::vector<core::Key>& keys, int key_columns, Random& random) {
+inline std::vector<core::Key> Separators(const Schema& schema, const std::vector<core::Key>& keys, Random& random) {
   std::vector<core::Key> out;
   if (keys.empty()) return out;
   core::Key first{};
   if (random.OneIn(2))
-    core::SetMinusInfinity(&first, key_columns);
+    core::SetMinusInfinity(&first, schema.key_columns);
   else
     first = keys[0];
   out.push_back(first);
   for (size_t i = 1; i < keys.size(); i++) {
     if (random.OneIn(3)) continue;
-    core::Key separator{};
-    core::MakeSeparator(keys[i - 1], keys[i], key_columns, &separator);
-    out.push_back(separator);
+    out.push_back(schema.Separator(keys[i - 1], keys[i]));
   }
   return out;
 }
@@ -156,18 +217,36 @@ inline std::vector<core::Key> Separators(const std::vector<core::Key>& keys, int
 class OwnedEntries {
  public:
   OwnedEntries(uint32_t capacity, const Schema& schema)
-      : memory_(core::EntriesBytes(capacity, schema.value_columns, schema.inner) / sizeof(uint64_t) +
-                (capacity == 0 ? 1 : 0)) {  // memory even for none: memmove takes no null
-    core::LayOutEntries(&entries_, memory_.data(), capacity, schema.key_columns, schema.value_columns, schema.inner);
+      : memory_(core::EntriesBytes(capacity, schema.shape(), schema.inner) / sizeof(uint64_t) +
+                (capacity == 0 ? 1 : 0)),  // memory even for none: memmove takes no null
+        order_(schema.order),
+        values_(schema.values) {
+    core::LayOutEntries(&entries_, memory_.data(), capacity, schema.shape(), schema.inner);
   }
   core::Entries* operator->() { return &entries_; }
   core::Entries& operator*() { return entries_; }
   const core::Entries& operator*() const { return entries_; }
 
+  // Node::Decode, with room for values that ends where it must, and begins anywhere.
+  void Decode(const core::Node& node, uint32_t begin, uint32_t end, uint64_t wanted, uint32_t at) {
+    const size_t bytes = node.DecodedBytes(wanted), skipped = bytes % 7;
+    decoded_.emplace_back(new uint8_t[skipped + bytes]);
+    entries_.bytes = decoded_.back().get() + skipped;
+    node.Decode(begin, end, wanted, &entries_, at);
+  }
+
  private:
   std::vector<uint64_t> memory_;
+  std::vector<std::unique_ptr<uint8_t[]>> decoded_;
+  std::shared_ptr<std::vector<core::ByteOrder>> order_;
+  std::shared_ptr<Values> values_;
   core::Entries entries_;
 };
+
+// Whether two values of a column are the same, to the last byte.
+inline bool IsSame(const core::Entries& entries, int c, uint64_t a, uint64_t b) {
+  return a == b || (entries.is_bytes(c) && Text(a) == Text(b));
+}
 
 inline OwnedEntries MakeEntries(const Schema& schema, const std::vector<core::Key>& keys, Random& random) {
   const uint32_t n = static_cast<uint32_t>(keys.size());
@@ -176,7 +255,7 @@ inline OwnedEntries MakeEntries(const Schema& schema, const std::vector<core::Ke
   for (uint32_t i = 0; i < n; i++) {
     for (int c = 0; c < schema.value_columns; c++) {
       const Drawn drawn =
-          c < schema.key_columns ? Drawn{keys[i].cls[c], keys[i].ordinal[c]} : Draw(schema.column[c], n, random);
+          c < schema.key_columns ? Drawn{keys[i].cls[c], keys[i].ordinal[c]} : Draw(schema, c, n, random);
       entries->cls[c][i] = drawn.cls;
       // Where there is no ordinal the array may hold anything.
       entries->value[c][i] = drawn.cls == core::kValue ? drawn.value : random.Next();
@@ -222,40 +301,46 @@ struct RandomNode {
   bool has_high;
   Image image;
 
-  core::Node node() const { return core::Node(image.bytes()); }
+  core::Node node() const { return core::Node(image.bytes(), schema.order->data()); }
 };
 
 // At most n entries; fewer until they fit a page.
 inline RandomNode MakeRandomNode(const Schema& schema, uint32_t n, Random& random) {
   std::vector<core::Key> keys = RandomKeys(schema, n + 2, random);
-  if (schema.inner) keys = Separators(keys, schema.key_columns, random);
+  if (schema.inner) keys = Separators(schema, keys, random);
   core::Key low{}, high{};
   core::SetMinusInfinity(&low, schema.key_columns);
   core::SetMinusInfinity(&high, schema.key_columns);
   // Low fence: minus infinity, or at most the first entry.
   if (!keys.empty() && random.OneIn(2)) {
     if (!schema.inner && keys.size() > 1) {
-      core::MakeSeparator(keys[0], keys[1], schema.key_columns, &low);
+      low = schema.Separator(keys[0], keys[1]);
       keys.erase(keys.begin());
     } else {
       low = keys[0];
     }
   }
+  const bool wants_high = random.OneIn(2);
   while (true) {
+    core::Key next{};
+    const bool has_next = keys.size() > n;
+    if (has_next) next = keys[n];
     if (keys.size() > n) keys.resize(n);
-    OwnedEntries entries = MakeEntries(schema, keys, random);
-    core::NodePlan plan;
-    core::PlanNode(*entries, nullptr, &plan);
-    if (plan.size > core::kMaxNodeBytes) {
-      keys.resize(keys.size() / 2);
-      continue;
-    }
-    bool has_high = false;
-    if (keys.size() > 1 && random.OneIn(2)) {
-      // High fence: above the last entry, in its last column or in its TID.
+    const bool has_high = keys.size() > 1 && wants_high;
+    if (has_high) {
+      // High fence: above the last entry, in its last column or in its TID, or as a split leaves it.
       high = keys.back();
       high.tid++;
-      has_high = true;
+      if (has_next && !schema.inner) high = schema.Separator(keys.back(), next);
+    }
+    OwnedEntries entries = MakeEntries(schema, keys, random);
+    core::NodePlan plan;
+    const core::Shape shape = schema.shape();
+    core::PlanNode(*entries, nullptr, &plan,
+                   core::KeyValueBytes(low, shape) + (has_high ? core::KeyValueBytes(high, shape) : 0));
+    if (plan.size > core::kMaxNodeBytes) {
+      n = static_cast<uint32_t>(keys.size() / 2);
+      continue;
     }
     const uint32_t level = schema.inner ? 1 + static_cast<uint32_t>(random.Below(3)) : 0;
     Image image = Encode(*entries, plan, level, low, has_high ? &high : nullptr);

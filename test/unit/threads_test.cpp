@@ -3,6 +3,7 @@
 // processes have one thread, but nothing in the core may depend on that.
 #include <gtest/gtest.h>
 
+#include <string>
 #include <vector>
 
 #include "core/node.h"
@@ -20,6 +21,9 @@ using namespace omendb::core;
 class Digest {
  public:
   void Add(uint64_t value) { state_ = (state_ ^ value) * 0x100000001B3ull; }
+  void Add(const std::string& bytes) {
+    for (const char b : bytes) Add(static_cast<uint64_t>(b));
+  }
   uint64_t value() const { return state_; }
 
  private:
@@ -31,16 +35,19 @@ uint64_t ReadAll(const RandomNode& n, uint64_t seed) {
   const Node node = n.node();
   const uint32_t count = node.count();
   Digest digest;
-  digest.Add(Node::IsValid(n.image.bytes(), n.image.size(), n.schema.key_columns, n.schema.value_columns));
+  digest.Add(Node::IsValid(n.image.bytes(), n.image.size(), n.schema.shape()));
   OwnedEntries decoded(count, n.schema);
   decoded->count = count;
-  node.Decode(0, count, kEveryColumn, &*decoded, 0);
+  decoded.Decode(node, 0, count, kEveryColumn, 0);
   for (uint32_t i = 0; i < count; i++) {
     digest.Add(decoded->tid[i]);
     digest.Add(node.TidAt(i));
     if (n.schema.inner) digest.Add(node.ChildAt(i));
     for (int c = 0; c < n.schema.value_columns; c++) {
-      digest.Add(decoded->value[c][i]);
+      if (node.is_bytes(c))
+        digest.Add(Text(decoded->value[c][i]));
+      else
+        digest.Add(decoded->value[c][i]);
       digest.Add(node.value_column(c).Get(i));
       digest.Add(node.ClassAt(c, i));
     }
