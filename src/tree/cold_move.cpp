@@ -205,7 +205,23 @@ bool AbsorbRight(const Index& index, BlockNumber block) {
   }
 }
 
+namespace {
+
+// A predicate lock of a cold page stands for all of its leaves, and goes along with each that leaves it: a
+// transaction that has one lock here would have hundreds when all are back, and others find no room for theirs.
+// PostgreSQL promotes page locks of one relation to a lock of the relation as they are acquired, but not as pages
+// are split.  So each so many leaves that a process brings back, those of this index become locks of its table, as
+// REINDEX has it.
+void PromotePredicateLocks(Relation rel) {
+  constexpr uint32 kManyLeaves = 32;
+  static uint32 thawed = 0;
+  if (++thawed % kManyLeaves == 0) TransferPredicateLocksToHeapRelation(rel);
+}
+
+}  // namespace
+
 void ThawLeaf(const Index& index, const Bound& bound) {
+  PromotePredicateLocks(index.rel);
   // Before, since its slot in the segment is dead from then on.
   ExpectUnusedSegments(index);
   const char* problem = nullptr;
