@@ -31,7 +31,11 @@ extern "C" {
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "storage/sinvaladt.h"
 #include "utils/acl.h"
+#include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -49,6 +53,41 @@ struct Opened {
   Relation index;
 };
 
+// Whether CREATE INDEX or REINDEX CONCURRENTLY has the table locked.  They wait until all snapshots are gone that are
+// older than theirs.  Our caller has one: if we waited for the lock, each would wait for the other, and they might be
+// the one to fail, and to leave an invalid index.
+bool IsBeingIndexedConcurrently(Oid heap) {
+  LOCKTAG tag;
+  SET_LOCKTAG_RELATION(tag, MyDatabaseId, heap);
+  pgstat_clear_backend_activity_snapshot();
+  for (const VirtualTransactionId* holder = GetLockConflicts(&tag, ShareUpdateExclusiveLock, nullptr);
+       VirtualTransactionIdIsValid(*holder); holder++) {
+    const PGPROC* const process = BackendIdGetProc(holder->backendId);
+    for (int i = 1; process != nullptr && i <= pgstat_fetch_stat_numbackends(); i++) {
+      const PgBackendStatus* const status = pgstat_fetch_stat_beentry(i);
+      if (status == nullptr || status->st_procpid != process->pid ||
+          status->st_progress_command != PROGRESS_COMMAND_CREATE_INDEX)
+        continue;
+      const int64 command = status->st_progress_param[PROGRESS_CREATEIDX_COMMAND];
+      if (command == PROGRESS_CREATEIDX_COMMAND_CREATE_CONCURRENTLY ||
+          command == PROGRESS_CREATEIDX_COMMAND_REINDEX_CONCURRENTLY)
+        return true;
+    }
+  }
+  return false;
+}
+
+void LockTable(Oid heap, const char* purpose) {
+  if (ConditionalLockRelationOid(heap, ShareUpdateExclusiveLock)) return;
+  if (IsBeingIndexedConcurrently(heap))
+    ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+                    errmsg("cannot %s an index while its table is being indexed concurrently", purpose),
+                    errdetail("CREATE INDEX CONCURRENTLY and REINDEX CONCURRENTLY would wait for this call's snapshot, "
+                              "and it for them."),
+                    errhint("Call it again when they are done.")));
+  LockRelationOid(heap, ShareUpdateExclusiveLock);
+}
+
 Opened Open(Oid index_oid, const char* purpose) {
   if (RecoveryInProgress())
     ereport(ERROR, (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION), errmsg("cannot %s an index during recovery", purpose),
@@ -57,7 +96,7 @@ Opened Open(Oid index_oid, const char* purpose) {
   // The table first, as everybody locks them.  It stays locked: who waits for it while he has the index locked, and a
   // snapshot, could be waited for by others who have the table.
   opened.heap = IndexGetRelation(index_oid, true);
-  if (OidIsValid(opened.heap)) LockRelationOid(opened.heap, ShareUpdateExclusiveLock);
+  if (OidIsValid(opened.heap)) LockTable(opened.heap, purpose);
   opened.index = OpenIndex(index_oid, RowExclusiveLock, purpose);
   if (!pg_class_ownercheck(index_oid, GetUserId()))
     aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_INDEX, RelationGetRelationName(opened.index));

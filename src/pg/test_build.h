@@ -27,41 +27,43 @@
 namespace omendb::pg {
 
 // Point, name.  "No lock" says that no page is locked there.
-#define OMENDB_TEST_POINTS(POINT)                                                                \
-  POINT(kDescend, "descend")                    /* below a downlink; no lock */                  \
-  POINT(kMoveRight, "move-right")               /* behind a right-link; no lock */               \
-  POINT(kLeafRead, "leaf-read")                 /* by a scan; no lock */                         \
-  POINT(kInsertLocked, "insert-locked")         /* the leaf for a new entry is locked */         \
-  POINT(kBatchWritten, "batch-written")         /* a batch's entries are in a leaf */            \
-  POINT(kDeltaMerged, "delta-merged")           /* the delta is in the base, its entry to come */ \
-  POINT(kPageRecycled, "page-recycled")         /* taken from the free space map */              \
-  POINT(kPageExtended, "page-extended")         /* new at the end of the file, all zeros */      \
-  POINT(kSplitWritten, "split-written")         /* both halves; the downlink is missing */       \
-  POINT(kDownlinkInserted, "downlink-inserted") /* the split is complete */                      \
-  POINT(kRootSplit, "root-split")               /* the tree has become higher */                 \
-  POINT(kShareLocked, "share-locked")           /* leaf, sibling and parent are locked */        \
-  POINT(kShareWritten, "share-written")         /* entries have moved to the sibling */          \
-  POINT(kVacuumLeaf, "vacuum-leaf")             /* before the cleanup lock; no lock */           \
-  POINT(kLeafCleaned, "leaf-cleaned")           /* dead entries are gone */                      \
-  POINT(kUnlinkLocked, "unlink-locked")         /* page, siblings and parent are locked */       \
-  POINT(kUnlinkWritten, "unlink-written")       /* the page is deleted */                        \
-  POINT(kParentUnlinked, "parent-unlinked")     /* of an only child, which comes next; no lock */ \
-  POINT(kCollapseLocked, "collapse-locked")     /* root and only child are locked */             \
-  POINT(kCollapseWritten, "collapse-written")   /* the tree has become lower */                  \
-  POINT(kRecycleRecorded, "recycle-recorded")   /* a deleted page is in the free space map */    \
-  POINT(kRecycleCounted, "recycle-counted")     /* the metapage knows how many are left */       \
-  POINT(kSegmentData, "segment-data")           /* some blocks of a segment are written; no lock */ \
-  POINT(kSegmentWritten, "segment-written")     /* all of them, and nothing leads there; no lock */ \
-  POINT(kLeafFrozen, "leaf-frozen")             /* a leaf has become a cold page; no lock */     \
-  POINT(kColdAbsorbed, "cold-absorbed")         /* and is in its left sibling; no lock */        \
-  POINT(kColdRead, "cold-read")                 /* out of a segment, not yet looked at; no lock */ \
-  POINT(kLeafThawed, "leaf-thawed")             /* a cold page has become a leaf; no lock */     \
-  POINT(kLeavesRedirected, "leaves-redirected") /* to the segment that they are in now; no lock */ \
-  POINT(kSegmentFreed, "segment-freed")         /* a block of a segment is free */               \
-  POINT(kPartHandedOver, "part-handed-over")    /* a worker of a build is done; no lock */       \
-  POINT(kBuildPage, "build-page")               /* a page of a new index is in its buffer */     \
-  POINT(kBuildWritten, "build-written")         /* all of them are, not yet logged; no lock */   \
-  POINT(kBuildLogged, "build-logged")           /* the new index is in the WAL; no lock */       \
+#define OMENDB_TEST_POINTS(POINT)                                                                    \
+  POINT(kDescend, "descend")                    /* below a downlink; no lock */                      \
+  POINT(kMoveRight, "move-right")               /* behind a right-link; no lock */                   \
+  POINT(kLeafRead, "leaf-read")                 /* by a scan; no lock */                             \
+  POINT(kInsertLocked, "insert-locked")         /* the leaf for a new entry is locked */             \
+  POINT(kBatchWritten, "batch-written")         /* a batch's entries are in a leaf */                \
+  POINT(kDeltaMerged, "delta-merged")           /* the delta is in the base, its entry to come */    \
+  POINT(kPageRecycled, "page-recycled")         /* taken from the free space map */                  \
+  POINT(kPageExtended, "page-extended")         /* new at the end of the file, all zeros */          \
+  POINT(kSplitWritten, "split-written")         /* both halves; the downlink is missing */           \
+  POINT(kDownlinkInserted, "downlink-inserted") /* the split is complete */                          \
+  POINT(kRootSplit, "root-split")               /* the tree has become higher */                     \
+  POINT(kShareLocked, "share-locked")           /* leaf, sibling and parent are locked */            \
+  POINT(kShareWritten, "share-written")         /* entries have moved to the sibling */              \
+  POINT(kVacuumLeaf, "vacuum-leaf")             /* before the cleanup lock; no lock */               \
+  POINT(kLeafCleaned, "leaf-cleaned")           /* dead entries are gone */                          \
+  POINT(kUnlinkLocked, "unlink-locked")         /* page, siblings and parent are locked */           \
+  POINT(kUnlinkWritten, "unlink-written")       /* the page is deleted */                            \
+  POINT(kParentUnlinked, "parent-unlinked")     /* of an only child, which comes next; no lock */    \
+  POINT(kCollapseLocked, "collapse-locked")     /* root and only child are locked */                 \
+  POINT(kCollapseWritten, "collapse-written")   /* the tree has become lower */                      \
+  POINT(kRecycleRecorded, "recycle-recorded")   /* a deleted page is in the free space map */        \
+  POINT(kRecycleCounted, "recycle-counted")     /* the metapage knows how many are left */           \
+  POINT(kSegmentsListed, "segments-listed")     /* VACUUM knows which are in use; no lock */         \
+  POINT(kSegmentData, "segment-data")           /* some blocks of a segment are written; no lock */  \
+  POINT(kSegmentWritten, "segment-written")     /* all of them, and nothing leads there; no lock */  \
+  POINT(kLeafFrozen, "leaf-frozen")             /* a leaf has become a cold page; no lock */         \
+  POINT(kColdAbsorbed, "cold-absorbed")         /* and is in its left sibling; no lock */            \
+  POINT(kColdWanted, "cold-wanted")             /* a leaf is to be read from its segment; no lock */ \
+  POINT(kColdRead, "cold-read")                 /* out of a segment, not yet looked at; no lock */   \
+  POINT(kLeafThawed, "leaf-thawed")             /* a cold page has become a leaf; no lock */         \
+  POINT(kLeavesRedirected, "leaves-redirected") /* to the segment that they are in now; no lock */   \
+  POINT(kSegmentFreed, "segment-freed")         /* a block of a segment is free */                   \
+  POINT(kPartHandedOver, "part-handed-over")    /* a worker of a build is done; no lock */           \
+  POINT(kBuildPage, "build-page")               /* a page of a new index is in its buffer */         \
+  POINT(kBuildWritten, "build-written")         /* all of them are, not yet logged; no lock */       \
+  POINT(kBuildLogged, "build-logged")           /* the new index is in the WAL; no lock */           \
   POINT(kFencesCollected, "fences-collected")   /* for the hot index, not yet published; no lock */
 
 enum class TestPoint : uint8 {

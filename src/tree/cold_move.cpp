@@ -248,6 +248,7 @@ void ThawLeaf(const Index& index, const Bound& bound) {
         ReportCorruption(index.rel, problem_block, problem);
       ReleasePage(buffer);
       CHECK_FOR_INTERRUPTS();
+      pg::ReachTestPoint(pg::TestPoint::kColdWanted);
       problem = CacheLeaf(index, wanted, &problem_block);
       failed = wanted;
       continue;

@@ -4,7 +4,7 @@
 
 #include "tree/cold_move.h"
 #include "tree/log.h"
-#include "tree/search.h"
+#include "tree/segment_use.h"
 
 extern "C" {
 #include "miscadmin.h"
@@ -13,103 +13,9 @@ extern "C" {
 
 namespace omendb::tree {
 
-using core::Bound;
-using core::Direction;
 using core::Key;
 
 namespace {
-
-// A walk over the cold pages, from left to right.  References to leaves in segments are only made under the lock that
-// whoever walks here holds, and otherwise only vanish or move to the right: so it meets all of them.
-class ColdWalk {
- public:
-  explicit ColdWalk(const Index& index) : index_(index), block_(InvalidBlockNumber), done_(false) {
-    position_.columns = 0;
-    position_.with_tid = false;
-    position_.tail = Bound::kBefore;
-  }
-
-  // The next one, pinned and locked; InvalidBuffer at the end.  The caller releases it.
-  Buffer Next(int lock_mode) {
-    while (!done_) {
-      CHECK_FOR_INTERRUPTS();
-      const Buffer buffer = Land();
-      const Page raw = BufferGetPage(buffer);
-      if (!IsCold(raw)) {
-        MoveOn(raw);
-        ReleasePage(buffer);
-        continue;
-      }
-      if (lock_mode == BUFFER_LOCK_SHARE) {
-        MoveOn(raw);
-        return buffer;
-      }
-      block_ = BufferGetBlockNumber(buffer);
-      LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-      LockBuffer(buffer, lock_mode);
-      if (IsLandingFor(index_, raw, position_, Direction::kForward, 0) && IsCold(raw)) {
-        again_ = position_;
-        core::OwnBound(&again_, index_.shape, &again_memory_);
-        MoveOn(raw);
-        return buffer;
-      }
-      ReleasePage(buffer);
-      block_ = InvalidBlockNumber;
-    }
-    return InvalidBuffer;
-  }
-
-  // The one that was returned last, again; it was locked exclusively.
-  void StepBack() {
-    position_ = again_;
-    core::OwnBound(&position_, index_.shape, &memory_);
-    block_ = InvalidBlockNumber;
-    done_ = false;
-  }
-
- private:
-  Buffer Land() {
-    if (block_ != InvalidBlockNumber) {
-      const Buffer buffer = GetPage(index_.rel, index_.shape, block_, BUFFER_LOCK_SHARE);
-      if (IsLandingFor(index_, BufferGetPage(buffer), position_, Direction::kForward, 0)) return buffer;
-      ReleasePage(buffer);
-    }
-    return Descend(index_, position_, Direction::kForward, 0, BUFFER_LOCK_SHARE);
-  }
-
-  void MoveOn(Page raw) {
-    const NodePage page(raw, index_.shape);
-    Key high;
-    done_ = page.node().HighFenceOrNull(&high) == nullptr;
-    block_ = page.right();
-    if (done_) return;
-    core::SetBoundBefore(&position_, high, index_.shape.key_columns);
-    core::OwnBound(&position_, index_.shape, &memory_);
-  }
-
-  Index index_;
-  Bound position_, again_;
-  core::KeyBytes memory_, again_memory_;
-  BlockNumber block_;
-  bool done_;
-};
-
-// An array that grows, in palloc'd memory.
-template <typename T>
-struct List {
-  T* item = nullptr;
-  uint32 count = 0, capacity = 0;
-
-  void Append(const T& value) {
-    if (count == capacity) {
-      capacity = Max(2 * capacity, 64);
-      const Size bytes = capacity * sizeof(T);
-      item = static_cast<T*>(item == nullptr ? MemoryContextAllocHuge(CurrentMemoryContext, bytes)
-                                             : repalloc_huge(item, bytes));
-    }
-    item[count++] = value;
-  }
-};
 
 uint32 TierOf(uint32 leaves) {
   uint32 tier = 0;
@@ -118,18 +24,20 @@ uint32 TierOf(uint32 leaves) {
 }
 
 // Chooses segments that belong together in one, as many as fit it, to the front of the list; returns how many.
-uint32 Choose(SegmentUse* list, uint32 count) {
+uint32 Choose(const Index& index, Array<SegmentUse>* list) {
   const uint32 most = SegmentBuilder::MostLeaves();
   const auto take = [&](auto is_wanted, uint32 least) {
     uint32 chosen = 0, leaves = 0;
-    for (uint32 i = 0; i < count; i++) {
-      if (!is_wanted(list[i]) || leaves + list[i].live > most) continue;
-      leaves += list[i].live;
-      std::swap(list[i], list[chosen++]);
+    for (uint32 i = 0; i < list->count; i++) {
+      SegmentUse& use = list->item[i];
+      if (!is_wanted(use) || leaves + use.live > most) continue;
+      leaves += use.live;
+      std::swap(use, list->item[chosen++]);
     }
     return chosen >= least ? chosen : 0;
   };
-  if (const uint32 chosen = take([](const SegmentUse& use) { return 2 * use.live < use.slots; }, 1)) return chosen;
+  const auto half_dead = [&](const SegmentUse& use) { return 2 * use.live < SlotsOf(index, use.segment, use.head); };
+  if (const uint32 chosen = take(half_dead, 1)) return chosen;
   for (uint32 tier = 0; tier < TierOf(most); tier++)
     if (const uint32 chosen = take([&](const SegmentUse& use) { return TierOf(use.live) <= tier; }, kTierWidth))
       return chosen;
@@ -147,7 +55,7 @@ bool IsBefore(const ColdLeaf& a, const ColdLeaf& b) {
 
 // Tells a cold page, locked exclusively, where leaves are now; lock and pin are gone.  False if it had no room to say
 // so, and was split instead.
-bool Redirect(const Index& index, Buffer buffer, const List<Moved>& moved) {
+bool Redirect(const Index& index, Buffer buffer, const Array<Moved>& moved) {
   const Page raw = BufferGetPage(buffer);
   const ColdPage page(raw, index.shape);
   LoadedEntries loaded;
@@ -193,10 +101,10 @@ bool Redirect(const Index& index, Buffer buffer, const List<Moved>& moved) {
 
 // Copies the leaves of the chosen segments, sorted by number, to the builder.
 void CopyLeaves(const Index& index, const SegmentUse* chosen, uint32 count, SegmentBuilder* builder,
-                List<Moved>* moved) {
+                Array<Moved>* moved) {
   char* const page = reinterpret_cast<char*>(TYPEALIGN(core::kCacheLine, palloc(BLCKSZ + core::kCacheLine)));
-  ColdWalk walk(index);
-  List<ColdLeaf> leaves;
+  ColdWalk walk(index, nullptr);
+  Array<ColdLeaf> leaves;
   for (;;) {
     const Buffer buffer = walk.Next(BUFFER_LOCK_SHARE);
     if (!BufferIsValid(buffer)) break;
@@ -223,55 +131,23 @@ void CopyLeaves(const Index& index, const SegmentUse* chosen, uint32 count, Segm
 
 }  // namespace
 
-uint32 ListSegments(const Index& index, SegmentUse** out) {
-  List<SegmentUse> list;
-  ColdWalk walk(index);
-  for (;;) {
-    const Buffer buffer = walk.Next(BUFFER_LOCK_SHARE);
-    if (!BufferIsValid(buffer)) break;
-    const ColdPage page(BufferGetPage(buffer), index.shape);
-    for (uint32 i = 0; i < page.count(); i++) {
-      const ColdLeaf leaf = page.LeafAt(i);
-      // Neighbours are mostly of the same.
-      if (list.count > 0 && list.item[list.count - 1].segment == leaf.segment)
-        list.item[list.count - 1].live++;
-      else
-        list.Append(SegmentUse{leaf.segment, leaf.head, 1, 0});
-    }
-    ReleasePage(buffer);
-  }
-  std::sort(list.item, list.item + list.count,
-            [](const SegmentUse& a, const SegmentUse& b) { return a.segment < b.segment; });
-  uint32 count = 0;
-  for (uint32 i = 0; i < list.count; i++) {
-    if (count > 0 && list.item[count - 1].segment == list.item[i].segment)
-      list.item[count - 1].live += list.item[i].live;
-    else
-      list.item[count++] = list.item[i];
-  }
-  for (uint32 i = 0; i < count; i++) list.item[i].slots = SlotsOf(index, list.item[i].segment, list.item[i].head);
-  *out = list.item;
-  return count;
-}
-
 bool CompactSome(const Index& index, cold::Codec codec) {
-  SegmentUse* list;
-  const uint32 count = ListSegments(index, &list);
-  const uint32 chosen = Choose(list, count);
+  Array<SegmentUse> list = ListSegments(index, nullptr);
+  const uint32 chosen = Choose(index, &list);
   if (chosen == 0) {
-    if (list != nullptr) pfree(list);
+    if (list.item != nullptr) pfree(list.item);
     return false;
   }
   SegmentBuilder* const builder = static_cast<SegmentBuilder*>(palloc(sizeof(SegmentBuilder)));
-  List<Moved> moved;
+  Array<Moved> moved;
   builder->Begin(index);
-  CopyLeaves(index, list, chosen, builder, &moved);
+  CopyLeaves(index, list.item, chosen, builder, &moved);
   if (moved.count > 0) {
     ExpectUnusedSegments(index);
     builder->Compress(codec);
     const BlockNumber head = builder->Write();
     for (uint32 i = 0; i < moved.count; i++) moved.item[i].to.head = head;
-    ColdWalk walk(index);
+    ColdWalk walk(index, nullptr);
     for (;;) {
       const Buffer buffer = walk.Next(BUFFER_LOCK_EXCLUSIVE);
       if (!BufferIsValid(buffer)) break;
@@ -279,10 +155,10 @@ bool CompactSome(const Index& index, cold::Codec codec) {
     }
   }
   builder->End();
-  for (uint32 i = 0; i < chosen; i++) FreeSegment(index, list[i].segment, list[i].head);
+  for (uint32 i = 0; i < chosen; i++) FreeSegment(index, list.item[i].segment, list.item[i].head);
   IndexFreeSpaceMapVacuum(index.rel);
   pfree(builder);
-  pfree(list);
+  pfree(list.item);
   return true;
 }
 

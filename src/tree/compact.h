@@ -18,18 +18,6 @@ namespace omendb::tree {
 
 inline constexpr uint32 kTierWidth = 4;
 
-// A segment in use.
-struct SegmentUse {
-  uint64 segment;
-  BlockNumber head;
-  uint32 live;   // leaves that cold pages have there
-  uint32 slots;  // leaves that were written
-};
-
-// All of them, by segment, in palloc'd memory; returns how many.  REQUIRES: nobody makes a segment meanwhile (the table
-// is locked in SHARE UPDATE EXCLUSIVE mode).
-uint32 ListSegments(const Index& index, SegmentUse** list);
-
 // Puts some segments together, if there are any that should be; returns whether there were.  Once more, and
 // there may be others.  REQUIRES: as above.
 bool CompactSome(const Index& index, cold::Codec codec);

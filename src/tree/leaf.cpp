@@ -128,6 +128,7 @@ Page ReadColdLeaf(const Index& index, Buffer buffer, const Bound& bound, Directi
       ReportCorruption(index.rel, problem_block, problem);
     LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
     CHECK_FOR_INTERRUPTS();
+    pg::ReachTestPoint(pg::TestPoint::kColdWanted);
     problem = CacheLeaf(index, leaf, &problem_block);
     failed = leaf;
     pg::ReachTestPoint(pg::TestPoint::kColdRead);

@@ -96,8 +96,9 @@ struct MetaBody {
   uint64 bytes_columns;  // bit c: value column c is a bytes column
   uint64 offloaded;      // the end of the WAL when leaves were last offloaded; 0: never
 
-  // Whether there are blocks of segments (tree/segment.h), and VACUUM may find some to free.
-  enum : uint32 { kNoSegments, kInUse, kMayBeUnused };
+  // Whether there are blocks of segments (tree/segment.h), and VACUUM may find some to free.  It looks while it
+  // says so (kBeingChecked), and whoever thaws a leaf meanwhile says kMayBeUnused again.
+  enum : uint32 { kNoSegments, kInUse, kMayBeUnused, kBeingChecked };
 };
 static_assert(sizeof(MetaBody) == 40);
 

@@ -10,7 +10,6 @@
 
 extern "C" {
 #include "access/xlog.h"
-#include "commands/vacuum.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "port/pg_crc32c.h"
@@ -19,10 +18,6 @@ extern "C" {
 }
 
 namespace omendb::tree {
-
-using core::Bound;
-using core::Direction;
-using core::Key;
 
 namespace {
 
@@ -252,16 +247,29 @@ uint32 SegmentsOf(const Index& index) {
   return result;
 }
 
-void ExpectUnusedSegments(const Index& index) {
-  if (SegmentsOf(index) == MetaBody::kMayBeUnused) return;
+namespace {
+
+void SetSegmentsOf(const Index& index, uint32 segments) {
   const Buffer meta = GetPage(index.rel, index.shape, kMetaBlock, BUFFER_LOCK_EXCLUSIVE);
   Change change;
   change.Begin(index, Action::kCount);
   const Page image = change.Patch(meta);
-  MetaBodyOf(image)->segments = MetaBody::kMayBeUnused;
+  MetaBodyOf(image)->segments = segments;
   SealPage(image, kMetaBlock);
   change.Finish();
   ReleasePage(meta);
+}
+
+}  // namespace
+
+void ExpectUnusedSegments(const Index& index) {
+  if (SegmentsOf(index) != MetaBody::kMayBeUnused) SetSegmentsOf(index, MetaBody::kMayBeUnused);
+}
+
+bool BeginSegmentCheck(const Index& index) {
+  if (SegmentsOf(index) == MetaBody::kNoSegments) return false;
+  SetSegmentsOf(index, MetaBody::kBeingChecked);
+  return true;
 }
 
 void FreeSegmentBlock(const Index& index, Buffer buffer, uint64 segment) {
@@ -310,59 +318,6 @@ uint32 SlotsOf(const Index& index, uint64 segment, BlockNumber head) {
   const uint32 slots = SegmentHeadOf(BufferGetPage(buffer))->slots;
   ReleasePage(buffer);
   return slots;
-}
-
-uint32 UsedSegments(const Index& index, BufferAccessStrategy strategy, uint64** used) {
-  uint32 count = 0, capacity = 64;
-  *used = static_cast<uint64*>(palloc(capacity * sizeof(uint64)));
-  const auto add = [&](uint64 segment) {
-    // Neighbours are mostly of the same.
-    for (uint32 i = count; i > 0 && i + 4 > count; i--)
-      if ((*used)[i - 1] == segment) return;
-    if (count == capacity) {
-      capacity *= 2;
-      *used = static_cast<uint64*>(repalloc_huge(*used, capacity * sizeof(uint64)));
-    }
-    (*used)[count++] = segment;
-  };
-  Bound position;
-  core::KeyBytes memory;
-  position.columns = 0;
-  position.with_tid = false;
-  position.tail = Bound::kBefore;
-  BlockNumber block = InvalidBlockNumber;
-  for (;;) {
-    vacuum_delay_point();
-    Buffer buffer;
-    if (block != InvalidBlockNumber) {
-      buffer = PinPage(index.rel, block, strategy);
-      LockPage(index.rel, index.shape, buffer, BUFFER_LOCK_SHARE);
-      if (!IsLandingFor(index, BufferGetPage(buffer), position, Direction::kForward, 0)) {
-        ReleasePage(buffer);
-        block = InvalidBlockNumber;
-        continue;
-      }
-    } else {
-      buffer = Descend(index, position, Direction::kForward, 0, BUFFER_LOCK_SHARE);
-    }
-    const Page raw = BufferGetPage(buffer);
-    if (IsCold(raw)) {
-      const ColdPage page(raw, index.shape);
-      for (uint32 i = page.LeafFor(position, Direction::kForward); i < page.count(); i++) add(page.LeafAt(i).segment);
-    }
-    Key high;
-    const NodePage page(raw, index.shape);
-    const bool has_high = page.node().HighFenceOrNull(&high) != nullptr;
-    block = page.right();
-    if (has_high) {
-      core::SetBoundBefore(&position, high, index.shape.key_columns);
-      core::OwnBound(&position, index.shape, &memory);
-    }
-    ReleasePage(buffer);
-    if (!has_high) break;
-  }
-  std::sort(*used, *used + count);
-  return static_cast<uint32>(std::unique(*used, *used + count) - *used);
 }
 
 namespace {

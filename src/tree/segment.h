@@ -104,14 +104,11 @@ class SegmentBuilder {
   cold::Value value_[kMaxLeaves];
 };
 
-// What the metapage says of segments (MetaBody::kNoSegments, ...); has it say that some may be unused.
+// What the metapage says of segments (MetaBody::kNoSegments, ...); has it say that some may be unused, or, if there are
+// any, that they are being checked.
 uint32 SegmentsOf(const Index& index);
 void ExpectUnusedSegments(const Index& index);
-
-// The segments that cold pages have leaves in, sorted, in palloc'd memory; returns how many.  REQUIRES: nobody makes
-// a segment meanwhile (the table is locked in SHARE UPDATE EXCLUSIVE mode): the others' blocks
-// are free, for references only ever vanish then, or move to the right.
-uint32 UsedSegments(const Index& index, BufferAccessStrategy strategy, uint64** used);
+bool BeginSegmentCheck(const Index& index);
 
 // Frees a block of a segment, unless it is something else by now.  It is locked in share mode before and after.
 void FreeSegmentBlock(const Index& index, Buffer buffer, uint64 segment);

@@ -8,6 +8,7 @@
 #include "tree/modify.h"
 #include "tree/search.h"
 #include "tree/segment.h"
+#include "tree/segment_use.h"
 
 extern "C" {
 #include "access/table.h"
@@ -212,7 +213,7 @@ void BulkDelete(const Index& index, BufferAccessStrategy strategy, IndexBulkDele
     }
     if (IsCold(raw)) {
       const ColdPage page(raw, index.shape);
-      cold = list_append_unique_oid(cold, block);
+      if (cold == NIL || llast_oid(cold) != block) cold = lappend_oid(cold, block);
       const bool look = PassVisibleLeaves(index, block, page, &visible, &where, stats);
       block = page.right();
       ReleasePage(buffer);
@@ -265,7 +266,8 @@ void BulkDelete(const Index& index, BufferAccessStrategy strategy, IndexBulkDele
 bool MayRecycle(const Index& index) {
   const Buffer buffer = GetPage(index.rel, index.shape, kMetaBlock, BUFFER_LOCK_SHARE);
   const MetaBody& meta = *MetaBodyOf(BufferGetPage(buffer));
-  const bool result = meta.deleted_pages > 0 || meta.segments == MetaBody::kMayBeUnused;
+  const bool result =
+      meta.deleted_pages > 0 || meta.segments == MetaBody::kMayBeUnused || meta.segments == MetaBody::kBeingChecked;
   ReleasePage(buffer);
   return result;
 }
@@ -278,9 +280,14 @@ void RecyclePages(const Index& index, BufferAccessStrategy strategy, IndexBulkDe
   const BlockNumber blocks = RelationGetNumberOfBlocks(index.rel);
   if (shared) UnlockRelationForExtension(index.rel, ExclusiveLock);
 
-  const bool has_segments = SegmentsOf(index) != MetaBody::kNoSegments;
-  uint64* used = nullptr;
-  const uint32 used_count = has_segments ? UsedSegments(index, strategy, &used) : 0;
+  Array<SegmentUse> used;
+  if (BeginSegmentCheck(index)) {
+    used = ListSegments(index, strategy);
+    pg::ReachTestPoint(pg::TestPoint::kSegmentsListed);
+  }
+  const auto is_used = [&](uint64 segment) {
+    return std::binary_search(used.item, used.item + used.count, SegmentUse{segment, 0, 0}, IsOfLesserSegment);
+  };
   uint32 deleted = 0, segment_pages = 0;
   stats->pages_free = 0;
   for (BlockNumber block = kRootBlock + 1; block < blocks; block++) {
@@ -293,7 +300,7 @@ void RecyclePages(const Index& index, BufferAccessStrategy strategy, IndexBulkDe
       ReportUnsound(index.rel, page, block, problem);
     if (!PageIsNew(page) && IsSegment(page)) {
       const uint64 segment = SegmentBodyOf(page)->segment;
-      if (std::binary_search(used, used + used_count, segment))
+      if (is_used(segment))
         segment_pages++;
       else
         FreeSegmentBlock(index, buffer, segment);
@@ -313,7 +320,11 @@ void RecyclePages(const Index& index, BufferAccessStrategy strategy, IndexBulkDe
   stats->num_pages = blocks;
 
   const Buffer meta = GetPage(index.rel, index.shape, kMetaBlock, BUFFER_LOCK_EXCLUSIVE);
-  const uint32 segments = segment_pages > 0 ? MetaBody::kInUse : MetaBody::kNoSegments;
+  uint32 segments = MetaBodyOf(BufferGetPage(meta))->segments;
+  if (segment_pages == 0)
+    segments = MetaBody::kNoSegments;
+  else if (segments == MetaBody::kBeingChecked)
+    segments = MetaBody::kInUse;
   if (MetaBodyOf(BufferGetPage(meta))->deleted_pages != deleted ||
       MetaBodyOf(BufferGetPage(meta))->segments != segments) {
     Change change;

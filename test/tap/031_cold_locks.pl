@@ -48,5 +48,38 @@ END
     }
     $node->safe_psql('postgres', q(SELECT omendb_recall('t_k')));
 }
+
+# These wait for snapshots, with the table locked: nobody who has a snapshot may wait for them.
+$node->safe_psql('postgres', 'CREATE TABLE released (); INSERT INTO t SELECT n FROM generate_series(1, 5000) AS n');
+my @concurrent = ("CREATE INDEX CONCURRENTLY t_again ON t (k)", map { "REINDEX $_" } "INDEX CONCURRENTLY t_k", "TABLE CONCURRENTLY t");
+foreach my $command (@concurrent)
+{
+    my $writer = start_psql($node, <<'END');
+DO $$ BEGIN
+  INSERT INTO t (k) VALUES (0);
+  WHILE NOT EXISTS (SELECT FROM released) LOOP
+    PERFORM pg_sleep(0.01);
+  END LOOP;
+END $$;
+END
+    $node->poll_query_until('postgres', <<'END');
+SELECT count(*) = 1 FROM pg_locks WHERE relation = 't'::regclass AND mode = 'RowExclusiveLock'
+END
+    my $indexing = start_psql($node, $command);
+    $node->poll_query_until('postgres', <<'END');
+SELECT count(*) = 1 FROM pg_stat_activity WHERE query ~ 'CONCURRENTLY' AND wait_event = 'virtualxid'
+END
+    foreach my $move (q(omendb_offload('t_k', '99000')), q(omendb_recall('t_k')))
+    {
+        my ($status, $output, $errors) =
+          $node->psql('postgres', "\\set VERBOSITY sqlstate\nSELECT $move", on_error_stop => 0);
+        like($errors, qr/ERROR:  55P03$/, "$move during $command");
+    }
+    $node->safe_psql('postgres', 'INSERT INTO released DEFAULT VALUES');
+    is(finish_psql($indexing), '', "$command that came before");
+    is(finish_psql($writer), '', "$command: the writer that it waited for");
+    $node->safe_psql('postgres', 'TRUNCATE released');
+    check_all($node, "$command that came before");
+}
 no_crash($node, 'locks');
 done_testing();
