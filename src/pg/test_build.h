@@ -64,7 +64,24 @@ namespace omendb::pg {
   POINT(kBuildPage, "build-page")               /* a page of a new index is in its buffer */         \
   POINT(kBuildWritten, "build-written")         /* all of them are, not yet logged; no lock */       \
   POINT(kBuildLogged, "build-logged")           /* the new index is in the WAL; no lock */           \
-  POINT(kFencesCollected, "fences-collected")   /* for the hot index, not yet published; no lock */
+  POINT(kFencesCollected, "fences-collected")   /* for the hot index, not yet published; no lock */  \
+  /* Replay of a record of each action (tree/log.h): its pages have changed and are still locked. */ \
+  POINT(kReplayedAppend, "replayed-append")                                                          \
+  POINT(kReplayedMerge, "replayed-merge")                                                            \
+  POINT(kReplayedSplit, "replayed-split")                                                            \
+  POINT(kReplayedSplitRoot, "replayed-split-root")                                                   \
+  POINT(kReplayedDownlink, "replayed-downlink")                                                      \
+  POINT(kReplayedShare, "replayed-share")                                                            \
+  POINT(kReplayedClean, "replayed-clean")                                                            \
+  POINT(kReplayedUnlink, "replayed-unlink")                                                          \
+  POINT(kReplayedCollapse, "replayed-collapse")                                                      \
+  POINT(kReplayedCount, "replayed-count")                                                            \
+  POINT(kReplayedSegment, "replayed-segment")                                                        \
+  POINT(kReplayedFreeze, "replayed-freeze")                                                          \
+  POINT(kReplayedAbsorb, "replayed-absorb")                                                          \
+  POINT(kReplayedThaw, "replayed-thaw")                                                              \
+  POINT(kReplayedFree, "replayed-free")                                                              \
+  POINT(kReplayedRedirect, "replayed-redirect")
 
 enum class TestPoint : uint8 {
 #define OMENDB_TEST_POINT_ENUMERATOR(point, name) point,

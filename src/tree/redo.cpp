@@ -68,6 +68,14 @@ TransactionId HorizonOf(XLogReaderState* record) {
   return horizon;
 }
 
+// Both are in the same order.
+pg::TestPoint PointOf(uint8 info) {
+  constexpr int kFirst = static_cast<int>(pg::TestPoint::kReplayedAppend);
+  static_assert(static_cast<int>(pg::TestPoint::kReplayedRedirect) - kFirst ==
+                static_cast<int>(Action::kRedirect) >> 4);
+  return static_cast<pg::TestPoint>(kFirst + (info >> 4));
+}
+
 extern "C" {
 
 void omendb_redo(XLogReaderState* record) {
@@ -95,6 +103,7 @@ void omendb_redo(XLogReaderState* record) {
     PageSetLSN(page, record->EndRecPtr);
     MarkBufferDirty(buffers[i]);
   }
+  pg::ReachTestPoint(PointOf(XLogRecGetInfo(record)));
   for (int i = 0; i < parts; i++)
     if (BufferIsValid(buffers[i])) UnlockReleaseBuffer(buffers[i]);
   MemoryContextSwitchTo(old_context);

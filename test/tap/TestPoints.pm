@@ -6,10 +6,20 @@ use warnings;
 use Exporter 'import';
 use Omendb;
 
-our @EXPORT = qw(test_points order small_pages waiting prepare_tour tour);
+our @EXPORT = qw(test_points replay_points order small_pages waiting prepare_tour tour);
 
-# The names of the points; none if it is an ordinary build.
+# The names of the points, but for those of replay; none if it is an ordinary build.
 sub test_points
+{
+    return grep { !/^replayed-/ } all_points(@_);
+}
+
+sub replay_points
+{
+    return grep { /^replayed-/ } all_points(@_);
+}
+
+sub all_points
 {
     my ($node) = @_;
     return split /, /,
