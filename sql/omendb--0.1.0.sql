@@ -573,12 +573,13 @@ WHERE i.relkind = 'i';
 COMMENT ON VIEW omendb_indexes IS 'omendb indexes of this database, with size and options';
 
 -- The statistics of all of them but other sessions' temporary ones, where they need many
--- pages estimated.
+-- pages estimated.  Null of one that CREATE INDEX CONCURRENTLY has not built yet, or failed to.
 CREATE VIEW omendb_stat_indexes AS
 SELECT i.schemaname, i.tablename, i.indexname, i.indexrelid, s.*
 FROM omendb_indexes i
 JOIN pg_class c ON c.oid = i.indexrelid
-CROSS JOIN LATERAL omendb_stat_index(i.indexrelid, false) s
+JOIN pg_index x ON x.indexrelid = i.indexrelid
+CROSS JOIN LATERAL omendb_stat_index(CASE WHEN x.indisready THEN x.indexrelid END, false) s
 WHERE c.relpersistence <> 't' OR c.relnamespace = pg_my_temp_schema();
 
 COMMENT ON VIEW omendb_stat_indexes IS 'size, fill and hot index of the omendb indexes of this database';

@@ -38,9 +38,10 @@ constexpr size_t kBlockBytes = 4096;
 // Of an index entry little more is kept than in which way it differs from the one before.
 constexpr int kIndexRestartInterval = 16;
 
-// The dictionary of kZstd, which pays from some 100 values on, is trained on a sample of the values.  All are kept for
+// The dictionary of kZstd is trained on a sample of the values, and the larger the more there are.  All are kept for
 // that until there are kDictionaryBufferBytes of them.
-constexpr uint32_t kDictionaryBytes = 4 << 10;
+constexpr uint32_t kMostDictionaryBytes = 16 << 10;
+constexpr uint32_t kDictionaryBytesPerValue = 160;
 constexpr uint32_t kTrainingBytes = 256 << 10;
 constexpr uint64_t kDictionaryBufferBytes = 8 << 20;
 // The levels above gain some percent at most, and take several times as long.
@@ -124,12 +125,13 @@ rocksdb::Options OptionsIn(rocksdb::Env* env) {
   return options;
 }
 
-rocksdb::Options OptionsIn(rocksdb::Env* env, rocksdb::CompressionType type) {
+rocksdb::Options OptionsIn(rocksdb::Env* env, rocksdb::CompressionType type, uint32_t count) {
   rocksdb::Options options = OptionsIn(env);
   options.compression = type;
   if (type == rocksdb::kZSTD) {
     options.compression_opts.level = kZstdLevel;
-    options.compression_opts.max_dict_bytes = kDictionaryBytes;
+    options.compression_opts.max_dict_bytes =
+        static_cast<uint32_t>(std::min<uint64_t>(kMostDictionaryBytes, uint64_t{count} * kDictionaryBytesPerValue));
     options.compression_opts.zstd_max_train_bytes = kTrainingBytes;
     options.compression_opts.max_dict_buffer_bytes = kDictionaryBufferBytes;
   }
@@ -157,7 +159,7 @@ Status Build(const Value* values, uint32_t count, Codec codec, const Sink& sink)
 
     OutputFile file(sink);
     const std::unique_ptr<rocksdb::Env> env = NewEnv(&file);
-    const rocksdb::Options options = OptionsIn(env.get(), type);
+    const rocksdb::Options options = OptionsIn(env.get(), type, count);
     auto writer = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(options), options, nullptr, false);
     try {
       rocksdb::Status status = writer->Open(kFileName);

@@ -9,7 +9,6 @@
 #include "pg/compat.h"
 
 extern "C" {
-#include "access/xlog.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "port/pg_crc32c.h"
@@ -178,7 +177,6 @@ bool SegmentBuilder::IsUnchanged(uint32 slot, Page page) const {
 
 bool SegmentBuilder::Compress(cold::Codec codec) {
   const cold::Api& library = ColdLibrary();
-  codec_ = codec;
   FileMemory file = {context_, nullptr, 0, 0};
   HOLD_INTERRUPTS();
   const cold::Status status = library.build(value_, count_, codec, cold::Sink{&file, AppendToFile});
@@ -222,13 +220,7 @@ BlockNumber SegmentBuilder::Write() {
   change.Begin(index_, Action::kSegment);
   const Page image = change.Rewrite(buffer);
   InitSegmentPage(image, segment_, kHeadBlock);
-  SegmentHead* head = SegmentHeadOf(image);
-  memset(head, 0, sizeof *head);
-  head->file_bytes = file_bytes_;
-  head->data_blocks = data_blocks;
-  head->slots = count_;
-  head->codec = static_cast<uint8>(codec_);
-  head->written = GetXLogInsertRecPtr();
+  *SegmentHeadOf(image) = SegmentHead{file_bytes_, data_blocks, count_};
   memcpy(DataBlocksOf(image), numbers, data_blocks * sizeof(BlockNumber));
   SetBodyBytes(image, sizeof(SegmentBody) + sizeof(SegmentHead) + data_blocks * sizeof(BlockNumber));
   SealPage(image, block);

@@ -7,7 +7,7 @@
 // kSegmentPage, and has between them
 //
 //   SegmentBody (16)   which segment and which block of it: kHeadBlock, or 0, 1, 2, ...
-//   head:  SegmentHead (32) | numbers of the data blocks (4 each)
+//   head:  SegmentHead (16) | numbers of the data blocks (4 each)
 //   data:  bytes of the file, kDataBytes of them but in the last block
 //
 // What the file has in a slot is a leaf without its hole:
@@ -42,11 +42,8 @@ struct SegmentHead {
   uint64 file_bytes;
   uint32 data_blocks;
   uint32 slots;
-  uint8 codec;  // cold::Codec
-  uint8 reserved[7];
-  uint64 written;  // the end of the WAL then
 };
-static_assert(sizeof(SegmentHead) == 32);
+static_assert(sizeof(SegmentHead) == 16);
 
 inline constexpr size_t kDataBytes = kPageCapacity - sizeof(SegmentBody);
 inline constexpr uint32 kMaxDataBlocks =
@@ -98,7 +95,6 @@ class SegmentBuilder {
   MemoryContext context_;
   uint64 segment_;
   uint32 count_;
-  cold::Codec codec_;
   const char* file_;
   size_t file_bytes_;
   cold::Value value_[kMaxLeaves];

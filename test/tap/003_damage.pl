@@ -14,82 +14,16 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 use Omendb;
+use Pages;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes;
 
-use constant PAGE => 8192;
-use constant HEADER => 24;
-use constant SPECIAL => PAGE - 24;
-use constant NO_BLOCK => 0xFFFFFFFF;
-# Page flags, see src/tree/page.h.
-use constant { META => 1, DELETED => 2, INCOMPLETE => 4 };
 # Of the index `deep`: key columns, and value columns of a leaf.
 use constant { KEYS => 8, VALUES => 16 };
 
-# ---- Reading and changing pages ----
-
-# The fields of a page. `node` tells whether it holds one.
-sub parse
-{
-    my ($page) = @_;
-    my %f;
-    @f{qw(lower upper special)} = unpack 'SSS', substr($page, 12, 6);
-    @f{qw(left right page_crc base_crc delta flags version reserved id)} = unpack 'LLLLSSCCS', substr($page, SPECIAL);
-    $f{node} = $f{upper} != 0 && !($f{flags} & (META | DELETED));
-    @f{qw(count keys columns size low high level)} = unpack 'SCCSSSS', substr($page, HEADER, 12);
-    $f{headers} = $f{columns} + unpack '%64b*', substr($page, HEADER + 16, 8);
-    $f{size} = 0 unless $f{node};
-    $f{stride} = $f{delta} ? (SPECIAL - $f{upper}) / $f{delta} : 0;
-    return \%f;
-}
-
-# The page with both of its checksums made right.
-sub seal
-{
-    my ($page, $block) = @_;
-    my $f = parse($page);
-    # A header that no checksum can be computed from stays as it is.
-    return $page
-      if $f->{lower} < HEADER + $f->{size} || $f->{lower} > $f->{upper}
-      || $f->{upper} > SPECIAL || $f->{special} != SPECIAL;
-    substr($page, SPECIAL + 12, 4) = pack 'L', crc32c(substr($page, HEADER, $f->{size})) if $f->{node};
-    substr($page, SPECIAL + 8, 4) = pack 'L', 0;
-    my $after = HEADER + $f->{size};
-    my $crc = crc32c(pack('LSS', $block, $f->{lower}, $f->{upper})
-          . substr($page, $after, $f->{lower} - $after)
-          . substr($page, $f->{upper}, SPECIAL - $f->{upper})
-          . substr($page, SPECIAL));
-    substr($page, SPECIAL + 8, 4) = pack 'L', $crc;
-    return $page;
-}
-
-# Sets bytes of a block and makes its checksums right.
-sub set_sealed
-{
-    my ($pages, $block, $offset, $bytes) = @_;
-    substr($pages->[$block], $offset, length $bytes) = $bytes;
-    $pages->[$block] = seal($pages->[$block], $block);
-    return;
-}
-
-sub read_pages
-{
-    my ($file) = @_;
-    my $bytes = slurp_file($file);
-    return [ map { substr($bytes, $_ * PAGE, PAGE) } 0 .. length($bytes) / PAGE - 1 ];
-}
-
-sub write_file
-{
-    my ($file, $bytes) = @_;
-    open my $out, '>', $file or die "$file: $!";
-    binmode $out;
-    print $out $bytes;
-    close $out or die "$file: $!";
-    return;
-}
+# ---- Changing pages ----
 
 # The fields and other regions of a page: name, first byte, end. Empty ones are left out.
 sub regions

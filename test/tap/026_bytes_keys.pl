@@ -7,11 +7,10 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 use Omendb;
+use Pages;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-
-use constant PAGE => 8192;
 
 my $seconds = 4 * $soak;
 
@@ -122,24 +121,6 @@ no_crash($standby, 'standby');
 
 # ---- Damage ----
 
-# Gives a page the checksums that it would have had, see PageCrc in src/tree/page.cpp.
-sub seal
-{
-    my ($page, $block) = @_;
-    my ($lower, $upper, $special) = unpack 'SSS', substr($page, 12, 6);
-    my $size = unpack 'S', substr($page, 28, 2);
-    return $page if $special != PAGE - 24 || $lower < 24 + $size || $upper < $lower || $upper > $special;
-    substr($page, $special + 12, 4) = pack 'L', crc32c(substr $page, 24, $size);
-    my $end = substr $page, $special;
-    substr($end, 8, 4) = pack 'L', 0;
-    substr($page, $special + 8, 4) = pack 'L',
-      crc32c(pack('LSS', $block, $lower, $upper)
-          . substr($page, 24 + $size, $lower - 24 - $size)
-          . substr($page, $upper, $special - $upper)
-          . $end);
-    return $page;
-}
-
 # Each copy of the table and its index has one byte of one page changed. The checksums notice it, but for the bytes that
 # PostgreSQL owns. With their checksums made anew, as a defect of the library would do it, pages may give any answer, but
 # must not crash.
@@ -217,14 +198,5 @@ is($wrong, '', 'damaged pages give errors or the right answer');
 cmp_ok($noticed, '>', 0, 'some are noticed');
 no_crash($primary, 'damaged', qr/PANIC|TRAP:|was terminated by signal (?!9\b)/);
 summary("$noticed changed bytes noticed, $right without effect, $sealed with checksums");
-
-sub write_file
-{
-    my ($path, $bytes) = @_;
-    open my $file, '+<:raw', $path or die "$path: $!\n";
-    print $file $bytes;
-    close $file or die "$path: $!\n";
-    return;
-}
 
 done_testing();

@@ -11,77 +11,18 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 use Omendb;
+use Pages;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TestPoints;
 
-use constant PAGE => 8192;
-use constant HEADER => 24;
-use constant SPECIAL => PAGE - 24;
-# Page flags, see src/tree/page.h.
-use constant { META => 1, DELETED => 2, COLD => 8, SEGMENT => 16 };
-# See src/tree/segment.h.
-use constant { BODY => HEADER + 16, LIST => HEADER + 16 + 32, HEAD_BLOCK => 0xFFFFFFFF };
+# Of a segment's head, see src/tree/segment.h: the list of its blocks.
+use constant { LIST => SEGMENT_HEAD + 16, HEAD_BLOCK => 0xFFFFFFFF };
 # Values of a cold page behind the keys, see src/tree/cold_page.h.
 my @cold_columns = qw(segment head slot crc entries first_heap last_heap);
 
-# ---- Reading and changing pages ----
-
-sub parse
-{
-    my ($page) = @_;
-    my %f;
-    @f{qw(lower upper)} = unpack 'SS', substr($page, 12, 4);
-    $f{flags} = unpack 'S', substr($page, SPECIAL + 18, 2);
-    $f{node} = $f{upper} != 0 && !($f{flags} & (META | DELETED | SEGMENT));
-    @f{qw(count keys columns size low high level)} = unpack 'SCCSSSS', substr($page, HEADER, 12);
-    $f{size} = 0 unless $f{node};
-    @f{qw(segment number)} = unpack 'QL', substr($page, HEADER, 12) if $f{flags} & SEGMENT;
-    @f{qw(bytes blocks slots)} = unpack 'QLL', substr($page, BODY, 16) if $f{flags} & SEGMENT;
-    return \%f;
-}
-
-# The page with its checksums made right, see PageCrc in src/tree/page.cpp.
-sub seal
-{
-    my ($page, $block) = @_;
-    my $f = parse($page);
-    # A header that no checksum can be computed from stays as it is.
-    return $page if $f->{lower} < HEADER + $f->{size} || $f->{lower} > $f->{upper} || $f->{upper} > SPECIAL;
-    substr($page, SPECIAL + 12, 4) = pack 'L', crc32c(substr($page, HEADER, $f->{size})) if $f->{node};
-    substr($page, SPECIAL + 8, 4) = pack 'L', 0;
-    my $after = HEADER + $f->{size};
-    substr($page, SPECIAL + 8, 4) = pack 'L',
-      crc32c(pack('LSS', $block, $f->{lower}, $f->{upper})
-          . substr($page, $after, $f->{lower} - $after)
-          . substr($page, $f->{upper}));
-    return $page;
-}
-
-sub set_sealed
-{
-    my ($pages, $block, $offset, $bytes) = @_;
-    substr($pages->[$block], $offset, length $bytes) = $bytes;
-    $pages->[$block] = seal($pages->[$block], $block);
-    return;
-}
-
-sub read_pages
-{
-    my ($file) = @_;
-    my $bytes = slurp_file($file);
-    return [ map { substr($bytes, $_ * PAGE, PAGE) } 0 .. length($bytes) / PAGE - 1 ];
-}
-
-sub write_file
-{
-    my ($file, $bytes) = @_;
-    open my $out, '>:raw', $file or die "$file: $!";
-    print $out $bytes;
-    close $out or die "$file: $!";
-    return;
-}
+# ---- Changing pages ----
 
 # The segments of an index: of each the block of its head, and those of its data, in order.
 sub segments_of
@@ -244,10 +185,9 @@ sub damage_order
             return;
         };
         my $bytes = parse($t->{pages}[ $one->{head} ])->{bytes};
-        $field->('the size', 'noticed', BODY, map { pack 'Q', $_ } 0, $bytes - 1, $bytes + 1, 1 << 40, ~0);
-        $field->('the number of blocks', 'noticed', BODY + 8, map { pack 'L', $_ } 0, scalar(@data) + 1, 0xFFFFFFFF);
-        $field->('the number of slots', 'right', BODY + 12, pack 'L', 1);
-        $field->('the codec', 'right', BODY + 16, map { chr } 0, 3, 255);
+        $field->('the size', 'noticed', SEGMENT_HEAD, map { pack 'Q', $_ } 0, $bytes - 1, $bytes + 1, 1 << 40, ~0);
+        $field->('the number of blocks', 'noticed', SEGMENT_HEAD + 8, map { pack 'L', $_ } 0, scalar(@data) + 1, 0xFFFFFFFF);
+        $field->('the number of slots', 'right', SEGMENT_HEAD + 12, pack 'L', 1);
     }
     return;
 }

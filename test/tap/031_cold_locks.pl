@@ -51,7 +51,10 @@ END
 
 # These wait for snapshots, with the table locked: nobody who has a snapshot may wait for them.
 $node->safe_psql('postgres', 'CREATE TABLE released (); INSERT INTO t SELECT n FROM generate_series(1, 5000) AS n');
-my @concurrent = ("CREATE INDEX CONCURRENTLY t_again ON t (k)", map { "REINDEX $_" } "INDEX CONCURRENTLY t_k", "TABLE CONCURRENTLY t");
+my @concurrent = (
+    'CREATE INDEX CONCURRENTLY t_again ON t USING omendb (k)',
+    'REINDEX INDEX CONCURRENTLY t_k',
+    'REINDEX TABLE CONCURRENTLY t');
 foreach my $command (@concurrent)
 {
     my $writer = start_psql($node, <<'END');
@@ -75,6 +78,8 @@ END
           $node->psql('postgres', "\\set VERBOSITY sqlstate\nSELECT $move", on_error_stop => 0);
         like($errors, qr/ERROR:  55P03$/, "$move during $command");
     }
+    my $unbuilt = 'SELECT count(*) > 0 FROM omendb_stat_indexes WHERE entries IS NULL';
+    is($node->safe_psql('postgres', $unbuilt), 't', "$command: statistics beside it");
     $node->safe_psql('postgres', 'INSERT INTO released DEFAULT VALUES');
     is(finish_psql($indexing), '', "$command that came before");
     is(finish_psql($writer), '', "$command: the writer that it waited for");
