@@ -40,12 +40,12 @@ constexpr int kIndexRestartInterval = 16;
 
 // The dictionary of kZstd is trained on a sample of the values, and the larger the more there are.  All are kept for
 // that until there are kDictionaryBufferBytes of them.
-constexpr uint32_t kMostDictionaryBytes = 16 << 10;
+constexpr uint32_t kMostDictionaryBytes = 32 << 10;
 constexpr uint32_t kDictionaryBytesPerValue = 160;
-constexpr uint32_t kTrainingBytes = 256 << 10;
+constexpr uint32_t kTrainingBytes = 512 << 10;
 constexpr uint64_t kDictionaryBufferBytes = 8 << 20;
 // The levels above gain some percent at most, and take several times as long.
-constexpr int kZstdLevel = 6;
+constexpr int kZstdLevel = 9;
 
 constexpr size_t kWriteBufferBytes = 64 << 10;
 
