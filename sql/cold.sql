@@ -124,6 +124,29 @@ SELECT compare_join(query), query FROM unnest(ARRAY[
   'SELECT asked.k, x.ts FROM asked JOIN cold_t AS x ON x.k = asked.k',
   'SELECT asked.d, x.k FROM asked LEFT JOIN cold_t AS x ON x.d = asked.d',
   'SELECT asked.k, x.id FROM asked JOIN cold_t AS x ON x.u = asked.u']) AS query;
+-- Of many rows those of a leaf are looked up together, whatever the type of the key; some have none, and some have others
+-- beside them that are as large as rows may be.
+CREATE TABLE many AS SELECT i AS n, CASE WHEN i % 9 > 0 THEN spread(i * 7 % 6500) END AS k, r.t, r.l, r.num, CASE WHEN i % 500 = 0 THEN repeat('x', 8000) END AS wide
+FROM generate_series(1, 20000) AS i LEFT JOIN cold_rows AS r ON r.id = i * 31 % 6100;
+CREATE INDEX many_n ON many (n);
+ANALYZE many;
+SELECT compare_join(query), query FROM unnest(ARRAY[
+  'SELECT many.n, x.ts, many.wide FROM many JOIN cold_t AS x ON x.k = many.k',
+  'SELECT many.n, x.k, many.wide FROM many LEFT JOIN cold_t AS x ON x.t = many.t AND x.id < 5000',
+  'SELECT many.n, x.num FROM many JOIN cold_t AS x ON x.l = many.l AND x.num > many.num',
+  'SELECT many.n FROM many WHERE NOT EXISTS (SELECT FROM cold_t AS x WHERE x.k = many.k)',
+  'SELECT many.n, many.l FROM many WHERE EXISTS (SELECT FROM cold_t AS x WHERE x.d = many.n % 5000 AND x.a < 5)']) AS query;
+-- Unless the outer side's order is what the query asks for.
+BEGIN;
+SET LOCAL omendb.enable_lookup_join = on;
+SET LOCAL enable_sort = off;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
+EXPLAIN (COSTS OFF) SELECT many.n, x.ts FROM many JOIN cold_t AS x ON x.k = many.k WHERE many.n > 100 ORDER BY many.n;
+SELECT count(*), sum(x.d), bool_and(n >= before) AS in_order
+FROM (SELECT n, d, lag(n) OVER () AS before
+      FROM (SELECT many.n, x.d FROM many JOIN cold_t AS x ON x.k = many.k WHERE many.n > 100 ORDER BY many.n OFFSET 0) AS y) AS x;
+COMMIT;
 BEGIN;
 SELECT force_scan('only');
 DECLARE c SCROLL CURSOR FOR SELECT a, k FROM cold_t WHERE a < 8 ORDER BY a, t DESC, k;

@@ -25,7 +25,8 @@ namespace omendb::exec {
 
 inline constexpr const char* kLookupJoinName = "Omendb Lookup Join";
 
-enum PlanNumber { kJoinType, kSingleMatch, kPlanNumbers };
+// kKeepsOrder: joined rows are promised to come in the order of the outer side's.
+enum PlanNumber { kJoinType, kSingleMatch, kKeepsOrder, kPlanNumbers };
 
 inline const Plan* OuterPlanOf(const CustomScan& plan) { return static_cast<Plan*>(linitial(plan.custom_plans)); }
 inline Plan* IndexPlanOf(const CustomScan& plan) { return static_cast<Plan*>(lsecond(plan.custom_plans)); }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <new>
 #include <type_traits>
 
@@ -129,8 +130,11 @@ class LookupJoin {
 
  private:
   // Of a batch, and as many as there is room for at first.
-  static constexpr uint32 kMostRows = tree::Lookup::kMostKeys;
+  static constexpr uint32 kMostRows = tree::Lookup::kManyKeys;
   static constexpr uint32 kFewRows = 16;
+  // Where most of them are looked up in segments: with those of a leaf together it is read, and decompressed, once a
+  // batch, and the more there are the more they have in common.
+  static constexpr uint32 kMostColdRows = 64 * kMostRows;
   static constexpr uint32 kNoKey = PG_UINT32_MAX;
 
   const CustomScan& plan() const { return *castNode(CustomScan, node_->ss.ps.plan); }
@@ -140,6 +144,8 @@ class LookupJoin {
   void ReserveRows(uint32 rows);
   tree::LookupMode ModeOf(uint32 most) const;
   bool NextBatch();
+  uint32 MostColdRows() const;
+  void SortRows();
   bool StoreRow(TupleTableSlot* slot, uint32 row);
   bool MakeKey(uint32 row, uint64* key);
   void NextEntries();
@@ -159,6 +165,7 @@ class LookupJoin {
   am::Layout layout_;
   JoinType type_;
   bool single_match_;
+  bool keeps_order_;
   bool index_only_;
   int outer_columns_;
   int inner_columns_;           // that are needed
@@ -186,6 +193,12 @@ class LookupJoin {
   // For the key that has more entries than a semijoin read at first; when there is one.
   tree::Lookup* more_lookup_;
   InnerRows* more_rows_;
+
+  // A row of a batch that is sorted.
+  struct Turn {
+    uint64 place;
+    uint32 row;
+  };
 
   // The batch.
   uint32 batch_size_;  // of the next
@@ -232,6 +245,7 @@ void LookupJoin::Begin(CustomScanState* node, EState* estate, int eflags) {
   const List* numbers = static_cast<List*>(linitial(plan().custom_private));
   type_ = static_cast<JoinType>(list_nth_int(numbers, kJoinType));
   single_match_ = list_nth_int(numbers, kSingleMatch) != 0;
+  keeps_order_ = list_nth_int(numbers, kKeepsOrder) != 0;
   Plan* index_plan = IndexPlanOf(plan());
   index_only_ = IsA(index_plan, IndexOnlyScan);
 
@@ -331,7 +345,7 @@ void LookupJoin::Rescan() {
   if (!begun_) return;
   batch_size_ = 1;
   outer_done_ = false;
-  row_count_ = row_ = 0;
+  row_count_ = row_ = key_count_ = 0;
   row_begun_ = false;
   entry_ = entry_end_ = 0;
   MemoryContextReset(batch_context_);
@@ -397,11 +411,72 @@ bool LookupJoin::MakeKey(uint32 row, uint64* key) {
   return true;
 }
 
+// As far as their arrays fit into work_mem.
+uint32 LookupJoin::MostColdRows() const {
+  const Size columns = static_cast<Size>(outer_columns_), key_columns = static_cast<Size>(key_columns_);
+  const Size bytes = columns * (sizeof(Datum) + sizeof(bool)) + 2 * (key_columns * sizeof(uint64) + sizeof(uint32)) +
+                     sizeof(uint64) + sizeof(Turn) + tree::Lookup::kBytesPerKey;
+  const Size rows = static_cast<Size>(work_mem) * 1024 / bytes;
+  return static_cast<uint32>(Max(Min(rows, Size{kMostColdRows}), Size{kMostRows}));
+}
+
+// Puts the rows in the order of where they are looked up; forwards, then backwards in the next batch, which begins with
+// the leaves that were read last.
+void LookupJoin::SortRows() {
+  const MemoryContext old_context = MemoryContextSwitchTo(batch_context_);
+  uint64* const places = static_cast<uint64*>(palloc(row_count_ * sizeof(uint64)));
+  Turn* const turns = static_cast<Turn*>(palloc(row_count_ * sizeof(Turn)));
+  lookup_.FindPlaces(keys_, key_count_, places);
+  const uint64 backwards = batches_ % 2 == 0 ? 0 : PG_UINT64_MAX;
+  for (uint32 row = 0; row < row_count_; row++)
+    turns[row] = {key_of_row_[row] == kNoKey ? PG_UINT64_MAX : places[key_of_row_[row]] ^ backwards, row};
+  std::sort(turns, turns + row_count_,
+            [](const Turn& a, const Turn& b) { return a.place != b.place ? a.place < b.place : a.row < b.row; });
+
+  const Size key_columns = static_cast<Size>(key_columns_), key_bytes = key_columns * sizeof *keys_;
+  uint64* const keys = static_cast<uint64*>(palloc(Max(key_count_ * key_bytes, 1)));
+  uint32* const key_of_row = static_cast<uint32*>(palloc(row_count_ * sizeof *key_of_row_));
+  uint32 key = 0;
+  for (uint32 row = 0; row < row_count_; row++) {
+    const uint32 from = key_of_row_[turns[row].row];
+    key_of_row[row] = from == kNoKey ? kNoKey : key;
+    if (from != kNoKey) memcpy(keys + key++ * key_columns, keys_ + from * key_columns, key_bytes);
+  }
+  memcpy(keys_, keys, key_count_ * key_bytes);
+  memcpy(key_of_row_, key_of_row, row_count_ * sizeof *key_of_row_);
+
+  // Of each cycle, the first row makes room for the others.
+  const Size columns = static_cast<Size>(outer_columns_);
+  Datum* const values = static_cast<Datum*>(palloc(Max(columns, 1) * sizeof *values_));
+  bool* const nulls = static_cast<bool*>(palloc(Max(columns, 1) * sizeof *nulls_));
+  const auto move = [columns](Datum* to_values, bool* to_nulls, const Datum* from_values, const bool* from_nulls) {
+    memcpy(to_values, from_values, columns * sizeof *to_values);
+    memcpy(to_nulls, from_nulls, columns * sizeof *to_nulls);
+  };
+  for (uint32 first = 0; first < row_count_; first++) {
+    if (turns[first].row == first) continue;
+    move(values, nulls, values_ + first * columns, nulls_ + first * columns);
+    uint32 row = first;
+    for (;;) {
+      const uint32 from = turns[row].row;
+      turns[row].row = row;
+      if (from == first) break;
+      move(values_ + row * columns, nulls_ + row * columns, values_ + from * columns, nulls_ + from * columns);
+      row = from;
+    }
+    move(values_ + row * columns, nulls_ + row * columns, values, nulls);
+  }
+  MemoryContextSwitchTo(old_context);
+}
+
 // Takes the next rows of the outer side; false if there are none.
 bool LookupJoin::NextBatch() {
   if (outer_done_) return false;
   MemoryContextReset(batch_context_);
-  if (batch_size_ > row_capacity_) ReserveRows(kMostRows);
+  const bool is_cold = !keeps_order_ && lookup_.cold_keys() > key_count_ / 4;
+  const uint32 most = is_cold ? MostColdRows() : kMostRows;
+  batch_size_ = Min(batch_size_, most);
+  if (batch_size_ > row_capacity_) ReserveRows(Max(batch_size_, kMostRows));
   const Size limit = static_cast<Size>(work_mem) * 1024;
   row_count_ = key_count_ = 0;
   while (row_count_ < batch_size_) {
@@ -421,8 +496,9 @@ bool LookupJoin::NextBatch() {
     MemoryContextSwitchTo(old_context);
     key_of_row_[row] = has_key ? key_count_++ : kNoKey;
   }
-  if (batch_size_ < kMostRows) batch_size_ *= 2;
+  if (batch_size_ < most) batch_size_ *= is_cold ? 4 : 2;
   if (row_count_ == 0) return false;
+  if (is_cold) SortRows();
   batches_++;
   lookup_.Start(keys_, key_count_);
   row_ = 0;

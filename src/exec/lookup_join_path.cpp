@@ -398,7 +398,8 @@ Plan* MakePlan(PlannerInfo* root, RelOptInfo* rel, const CustomPath& path, List*
         attributes, index_only ? IndexAttributeOf(*index_path->indexinfo, lfirst_int(cell)) : lfirst_int(cell));
   AddColumns(conditions, *index_path->path.parent, &scan_tlist, &columns);
 
-  List* numbers = list_make2_int(type, loop->jpath.inner_unique || type == JOIN_SEMI || type == JOIN_ANTI);
+  const bool single_match = loop->jpath.inner_unique || type == JOIN_SEMI || type == JOIN_ANTI;
+  List* numbers = list_make3_int(type, single_match, path.path.pathkeys != NIL);
   Assert(list_length(numbers) == kPlanNumbers);
 
   CustomScan* plan = makeNode(CustomScan);

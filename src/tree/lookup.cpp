@@ -1,5 +1,6 @@
 #include "tree/lookup.h"
 
+#include "tree/cold_page.h"
 #include "tree/index_cache.h"
 #include "tree/killed.h"
 
@@ -92,16 +93,28 @@ void Lookup::Begin(const LookupMode& mode) {
 }
 
 void Lookup::Start(const uint64* keys, uint32 n) {
-  if (n > key_capacity_) Reserve(kMostKeys, kCapacity);
+  if (n > key_capacity_) Reserve(Max(n, kManyKeys), kCapacity);
   keys_ = keys;
   key_count_ = n;
-  guessed_ = asked_ = first_key_ = end_key_ = 0;
+  guessed_ = asked_ = first_key_ = end_key_ = cold_keys_ = 0;
   continues_ = false;
 }
 
 void Lookup::SetKey(uint32 key, Bound* bound) const {
   const uint64* ordinals = keys_ + static_cast<Size>(key) * static_cast<Size>(mode_.columns);
   for (int c = 0; c < mode_.columns; c++) bound->key.ordinal[c] = ordinals[c];
+}
+
+void Lookup::FindPlaces(const uint64* keys, uint32 n, uint64* places) {
+  keys_ = keys;
+  for (uint32 key = 0; key < n; key++) {
+    SetKey(key, &low_);
+    const Buffer buffer = Descend(index_, low_, Direction::kForward, 0, BUFFER_LOCK_SHARE);
+    const Page page = BufferGetPage(buffer);
+    const uint32 leaf = IsCold(page) ? ColdPage(page, index_.shape).LeafFor(low_, Direction::kForward) : 0;
+    places[key] = uint64{BufferGetBlockNumber(buffer)} << 32 | leaf;
+    ReleasePage(buffer);
+  }
 }
 
 // The leaf of a key, if the hot index knows it.
@@ -210,6 +223,7 @@ bool Lookup::ReadDirectly(uint32 key) {
   } else if (!IsCold(raw) && IsLandingFor(index_, raw, low_, Direction::kForward, 0)) {
     complete = !node.BoundIsRight(high_, Direction::kBackward);
   } else {
+    if (IsCold(raw)) cold_keys_++;
     ReleasePage(buffer);
     return false;
   }

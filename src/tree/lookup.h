@@ -40,6 +40,11 @@ class Lookup {
   // Takes n keys, mode.columns stored ordinals (or values of bytes columns) each, that stay
   // where they are.
   void Start(const uint64* keys, uint32 n);
+  // How many of these were seen to belong to leaves in segments.
+  uint32 cold_keys() const { return cold_keys_; }
+  // Where each of n keys belongs: the same place for all keys of a leaf.  Looked up in the order of places, those of
+  // a leaf in a segment have it read once.
+  void FindPlaces(const uint64* keys, uint32 n, uint64* places);
   // Reads the entries of the next keys, at least a part of those of one; false if there is
   // no key left.  No page stays pinned.
   bool Read();
@@ -62,9 +67,11 @@ class Lookup {
   // Of an index-only lookup: whether the entry's row is visible to everybody.
   bool is_all_visible(uint32 i) const { return all_visible_[i]; }
 
-  // Most keys of a Start, and entries of a Read.
-  static constexpr uint32 kMostKeys = 1024;
+  // As many keys of a Start as are worth while where leaves are not in segments, and most entries of a Read.
+  static constexpr uint32 kManyKeys = 1024;
   static constexpr uint32 kCapacity = 2048;
+  // What a key takes of memory.
+  static constexpr Size kBytesPerKey = 20;
 
  private:
   // Keys are read in groups, and the leaves of the next group are fetched meanwhile.
@@ -114,6 +121,7 @@ class Lookup {
   uint32 key_count_;
   uint32 guessed_;  // keys whose leaves were asked for
   uint32 hits_;     // that were found there, of a Read
+  uint32 cold_keys_;
   bool is_cold_;    // of late, there were leaves that were not in memory
   uint32 asked_;    // keys whose leaves were asked for from the disk
   Ahead ahead_[2 * kGroup];
