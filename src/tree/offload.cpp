@@ -136,20 +136,26 @@ bool Offload::Collect(SegmentBuilder* builder, Candidate* candidates) {
 }
 
 void Offload::Publish(const SegmentBuilder& builder, Candidate* candidates, BlockNumber head) {
+  // A page that absorbs its sibling changes the left link of the page behind.  If that is a leaf still, the WAL gets an
+  // image of it, the first time after a checkpoint; if it is a cold page by then, it has changed already.
+  constexpr uint32 kTogether = 64;
+  bool frozen[kTogether];
   Run run;
   run.Begin();
-  for (uint32 i = 0; i < builder.count(); i++) {
-    CHECK_FOR_INTERRUPTS();
-    Candidate& candidate = candidates[i];
-    candidate.leaf.head = head;
-    // A run has no leaf in it that stays.
-    if (i > 0 && candidates[i - 1].next != candidate.block) run.End(index_);
-    if (FreezeLeaf(index_, candidate.block, builder, candidate.leaf)) {
-      moved_++;
-      run.Add(index_, candidate.block);
-    } else {
-      // Others have changed it meanwhile: it stays.
-      run.End(index_);
+  for (uint32 begin = 0; begin < builder.count(); begin += kTogether) {
+    const uint32 end = Min(builder.count(), begin + kTogether);
+    for (uint32 i = begin; i < end; i++) {
+      CHECK_FOR_INTERRUPTS();
+      candidates[i].leaf.head = head;
+      // Unless others have changed it meanwhile: then it stays.
+      frozen[i - begin] = FreezeLeaf(index_, candidates[i].block, builder, candidates[i].leaf);
+      moved_ += frozen[i - begin];
+    }
+    for (uint32 i = begin; i < end; i++) {
+      CHECK_FOR_INTERRUPTS();
+      // A run has no leaf in it that stays.
+      if (!frozen[i - begin] || (i > 0 && candidates[i - 1].next != candidates[i].block)) run.End(index_);
+      if (frozen[i - begin]) run.Add(index_, candidates[i].block);
     }
   }
   run.End(index_);
