@@ -41,7 +41,7 @@ struct Source {
 };
 
 // An open segment: RocksDB's reader, which keeps the index of its blocks in memory, the dictionary of kZstd, and no
-// values.  Of 1000 values these are 13 KB, and 32 KB more.
+// values.  Of 1000 values these are 13 KB, and a dictionary of up to 32 KB.
 struct Reader;
 
 enum class Status : uint8_t {

@@ -44,7 +44,7 @@ constexpr uint32_t kMostDictionaryBytes = 32 << 10;
 constexpr uint32_t kDictionaryBytesPerValue = 160;
 constexpr uint32_t kTrainingBytes = 512 << 10;
 constexpr uint64_t kDictionaryBufferBytes = 8 << 20;
-// The levels above gain some percent at most, and take several times as long.
+// The levels above gain a percent at most, and take 1.6 to 4 times as long.
 constexpr int kZstdLevel = 9;
 
 constexpr size_t kWriteBufferBytes = 64 << 10;
